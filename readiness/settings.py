@@ -25,7 +25,9 @@ INSTANCE_NAME = env.text("READINESS_INSTANCE_NAME", "Readiness")
 
 SECRET_KEY = env.text("SECRET_KEY", "only-for-development" if DEBUG else "")
 if not SECRET_KEY:
-    raise ImproperlyConfigured("SECRET_KEY is not set. Set it (or SECRET_KEY_FILE), or start with bin/up, which makes one.")
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. Set it (or SECRET_KEY_FILE), or start with bin/up, which makes one."
+    )
 # Keys that encrypt what is stored (payloads, evidence, source credentials), newest first; older ones still decrypt.
 ENCRYPTION_KEYS = env.listing("READINESS_ENCRYPTION_KEYS") or (
     ["ZGV2ZWxvcG1lbnQta2V5LW5vdC1mb3ItcHJvZHVjdCE="] if DEBUG else []
