@@ -1,4 +1,7 @@
-"""plotly.js comes out of the plotly wheel: this finder exposes that one file as vendor/plotly.min.js."""
+"""Static files that come out of installed packages: plotly.js and the fonts. Only the files named here are exposed.
+
+(The plotly wheel's folder also holds data sets and a widget bundle, none of which a browser should be offered.)
+"""
 
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -8,24 +11,36 @@ from typing import Any
 from django.contrib.staticfiles.finders import BaseFinder
 from django.core.files.storage import FileSystemStorage, Storage
 
-_SPEC = find_spec("plotly")
-assert _SPEC and _SPEC.origin
-_FOLDER = Path(_SPEC.origin).parent / "package_data"
-_FILE = "plotly.min.js"
+# address below STATIC_URL -> (package, file inside it)
+FILES = {
+    "vendor/plotly.min.js": ("plotly", "package_data/plotly.min.js"),
+    "vendor/geist.ttf": ("fontpkg_geist", "files/Geist[wght].ttf"),
+    "vendor/geist-mono.ttf": ("fontpkg_geist_mono", "files/GeistMono[wght].ttf"),
+}
 
 
-class PlotlyFinder(BaseFinder):
-    storage = FileSystemStorage(location=str(_FOLDER))
+def _source(path: str) -> str:
+    package, file = FILES[path]
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(f"The package {package} is not installed: {path} comes from it.")
+    return str(Path(spec.origin).parent / file)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__()
-        self.storage.prefix = "vendor"  # type: ignore[attr-defined]
 
+class WheelStorage(FileSystemStorage):
+    """Reads a file by the address it is served under, whatever it is called inside its package."""
+
+    def path(self, name: str) -> str:
+        return _source(name)
+
+
+class WheelFinder(BaseFinder):
     def find(self, path: str, find_all: bool = False) -> Any:
-        if path != f"vendor/{_FILE}":
+        if path not in FILES:
             return [] if find_all else None
-        found = str(_FOLDER / _FILE)
-        return [found] if find_all else found
+        return [_source(path)] if find_all else _source(path)
 
     def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Storage]]:
-        yield _FILE, self.storage
+        storage = WheelStorage()
+        for path in FILES:
+            yield path, storage
