@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
+import environ
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = {"1", "true", "yes", "on"}
@@ -45,3 +47,28 @@ def listing(name: str, default: tuple[str, ...] = ()) -> list[str]:
     if raw is None:
         return list(default)
     return [part.strip() for part in raw.split(",") if part.strip()]
+
+
+def mailer(name: str, default: str) -> dict[str, Any]:
+    """One entry of MAILERS from a URL. A mail server gets ten seconds: a slow one must not hold up a worker."""
+    url = text(name, default)
+    try:
+        given = environ.Env.email_url_config(url)
+    except (ImproperlyConfigured, ValueError) as error:
+        raise ImproperlyConfigured(f"{name} cannot be read: write smtp://user:password@host:port.") from error
+    backend = given["EMAIL_BACKEND"]
+    if backend.endswith("smtp.EmailBackend"):
+        options = {
+            "host": given["EMAIL_HOST"] or "localhost",
+            "port": given["EMAIL_PORT"],
+            "username": given["EMAIL_HOST_USER"] or "",
+            "password": given["EMAIL_HOST_PASSWORD"] or "",
+            "use_tls": given.get("EMAIL_USE_TLS", False),
+            "use_ssl": given.get("EMAIL_USE_SSL", False),
+            "timeout": 10,
+        }
+    elif backend.endswith("filebased.EmailBackend"):
+        options = {"file_path": "/" + given["EMAIL_FILE_PATH"]}
+    else:
+        options = {}
+    return {"BACKEND": backend, "OPTIONS": options}

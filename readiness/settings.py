@@ -252,7 +252,8 @@ if env.boolean("READINESS_MANIFEST_STATIC"):
 
 # --- Mail and the way out ---------------------------------------------------------------------------------------------
 
-vars().update(environ.Env.email_url_config(env.text("EMAIL_URL", "consolemail://")))
+# smtp://user:password@host:port, smtp+tls:// (STARTTLS), smtp+ssl://, consolemail:// or filemail:///folder
+MAILERS = {"default": env.mailer("EMAIL_URL", "consolemail://")}
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "readiness@localhost")
 # host:port or CIDR that may be fetched although it is not a public address (an internal Prometheus is normal).
 EGRESS_ALLOW = env.listing("READINESS_EGRESS_ALLOW")
