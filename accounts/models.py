@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from accounts.roles import Role
+from accounts.roles import CONFIRMED_ROLES, Role
 from web.ids import uuid7
 
 
@@ -33,6 +33,9 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     is_demo = models.BooleanField(default=False, help_text="Made by the demo project, and removed with it.")
     created_at = models.DateTimeField(auto_now_add=True)
+    # Wrong second factors in a row, and when the last one was: see accounts.reauth.
+    failed_factors = models.PositiveSmallIntegerField(default=0)
+    failed_factors_at = models.DateTimeField(null=True, blank=True)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -77,9 +80,19 @@ class RoleGrant(models.Model):
     founding = models.BooleanField(default=False, help_text="Granted while the installation had one admin.")
     revoked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True)
     revoked_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True, help_text="When its end date was noticed and acted upon.")
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(
+                name="accounts_grant_once",
+                fields=["user", "role", "system"],
+                condition=Q(revoked_at__isnull=True, ended_at__isnull=True),
+            ),
+            models.CheckConstraint(name="accounts_grant_admin_everywhere", condition=~Q(role="admin") | Q(system="")),
+            models.CheckConstraint(
+                name="accounts_grant_confirmed_by_another", condition=Q(confirmed_by=None) | ~Q(confirmed_by=F("user"))
+            ),
             models.CheckConstraint(
                 name="accounts_grant_confirmed_both_or_neither",
                 condition=Q(confirmed_by__isnull=True, confirmed_at__isnull=True)
@@ -101,6 +114,38 @@ class RoleGrant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} of {self.system or 'the organisation'}"
+
+    @property
+    def pending(self) -> bool:
+        """Granted, but without effect until a second person confirms it."""
+        return (
+            self.role in CONFIRMED_ROLES and not self.founding and self.confirmed_at is None and self.revoked_at is None
+        )
+
+
+class FactorReset(models.Model):
+    """A lost second factor: one person asks for its removal, and for holders of signing roles another one confirms."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="factor_resets")
+    reason = models.CharField(max_length=300)
+    requested_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField()
+    confirmed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="accounts_reset_once", fields=["user"], condition=Q(done_at=None)),
+            models.CheckConstraint(
+                name="accounts_reset_second_person",
+                condition=Q(confirmed_by=None)
+                | (~Q(confirmed_by=F("requested_by")) & ~Q(confirmed_by=F("user")) & Q(done_at__isnull=False)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"factor reset of {self.user}"
 
 
 class ApiToken(models.Model):
@@ -133,6 +178,7 @@ class ApiToken(models.Model):
                 name="accounts_token_ingest_is_fixed",
                 condition=~Q(scopes__contains=["ingest"]) | (~Q(system="") & ~Q(environment="")),
             ),
+            models.CheckConstraint(name="accounts_token_has_scope", condition=Q(scopes__len__gt=0)),
         ]
 
     def __str__(self) -> str:
@@ -141,6 +187,10 @@ class ApiToken(models.Model):
     @property
     def actor_id(self) -> str:
         return self.owner.actor_id
+
+    @property
+    def actor_name(self) -> str:
+        return self.owner.actor_name
 
     @property
     def via(self) -> str:

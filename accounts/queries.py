@@ -2,15 +2,19 @@
 
 from datetime import datetime
 
+from allauth.mfa.models import Authenticator
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.models import RoleGrant, User
-from accounts.roles import SIGNING_ROLES, Role
+from accounts.roles import CONFIRMED_ROLES, SIGNING_ROLES, Role
+
+# A recovery code replaces a lost factor once; it is none itself.
+STRONG_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
 def living_grants(*, now: datetime) -> QuerySet[RoleGrant]:
-    """Grants that count at `now`: begun, not ended, not revoked, of an active person, and confirmed where that is asked."""
-    confirmed = Q(confirmed_by__isnull=False) | Q(founding=True) | ~Q(role__in=SIGNING_ROLES)
+    """Grants that count at `now`: begun, not over, of an active person, confirmed where a second person is asked."""
+    confirmed = Q(confirmed_by__isnull=False) | Q(founding=True) | ~Q(role__in=CONFIRMED_ROLES)
     return RoleGrant.objects.filter(
         confirmed, Q(ends_at=None) | Q(ends_at__gt=now), starts_at__lte=now, revoked_at=None, user__is_active=True
     )
@@ -38,3 +42,23 @@ def systems_of(user: User, *, now: datetime) -> set[str] | None:
 
 def is_admin(user: User, *, now: datetime) -> bool:
     return Role.ADMIN in roles_of(user, system="", now=now)
+
+
+def admins(*, demo: bool, now: datetime) -> QuerySet[User]:
+    """The admins of the installation. Those of the demo project (their passwords are printed) are counted apart."""
+    return holders(Role.ADMIN, system="", now=now).filter(is_demo=demo)
+
+
+def signers(*, system: str, now: datetime) -> QuerySet[User]:
+    """Everybody who verifies or signs on a system: who hears of a new grant there."""
+    grants = living_grants(now=now).filter(role__in=SIGNING_ROLES, user=OuterRef("pk"))
+    if system:
+        grants = grants.filter(system__in=["", system])
+    return User.objects.filter(Exists(grants)).order_by("name")
+
+
+def must_enrol(user: User, *, now: datetime) -> bool:
+    """Whether a person holds a role that asks for a second factor, and has none yet."""
+    asks = living_grants(now=now).filter(role__in=CONFIRMED_ROLES, user=OuterRef("pk"))
+    has = Authenticator.objects.filter(user=OuterRef("pk"), type__in=STRONG_FACTORS)
+    return User.objects.filter(Exists(asks), ~Exists(has), pk=user.pk).exists()

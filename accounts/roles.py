@@ -18,5 +18,12 @@ class Role(models.TextChoices):
 SIGNING_ROLES = frozenset(
     {Role.PRODUCT, Role.ENGINEERING, Role.OPERATIONS, Role.PLATFORM, Role.PRIVACY, Role.COMPLIANCE}
 )
+# An admin confirms the others, so one admin alone must not be able to make a second one.
+CONFIRMED_ROLES = SIGNING_ROLES | {Role.ADMIN}
 # Two of these sign every release: one person never holds both sides of one.
 SIDES = (Role.ENGINEERING, Role.OPERATIONS)
+
+
+def confirming_sides(role: str) -> tuple[Role, ...]:
+    """The sides whose holders may be the second person for a grant of `role`: for a side, the other one."""
+    return tuple(side for side in SIDES if side != role)
