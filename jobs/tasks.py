@@ -10,7 +10,7 @@ from celery import Task, shared_task
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import outbox, schedule
+from jobs import heartbeat, outbox, schedule
 from jobs.models import Event, Job
 from jobs.queue import current_job, enqueue, wake
 
@@ -91,6 +91,7 @@ def tick() -> None:
         enqueue(beat.task, key=f"beat:{beat.name}:{beat.at.isoformat()}", now=now)
     _requeue_lost(now)
     relay(now=now)
+    heartbeat.beat(now)
 
 
 def _requeue_lost(now: datetime) -> None:

@@ -43,8 +43,8 @@ def number(name: str, default: int) -> int:
 
 
 def listing(name: str, default: tuple[str, ...] = ()) -> list[str]:
-    raw = os.environ.get(name)
-    if raw is None:
+    raw = text(name)
+    if not raw:
         return list(default)
     return [part.strip() for part in raw.split(",") if part.strip()]
 

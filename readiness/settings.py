@@ -257,6 +257,8 @@ MAILERS = {"default": env.mailer("EMAIL_URL", "consolemail://")}
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "readiness@localhost")
 # host:port or CIDR that may be fetched although it is not a public address (an internal Prometheus is normal).
 EGRESS_ALLOW = env.listing("READINESS_EGRESS_ALLOW")
+# Whoever scrapes /metrics sends it as a bearer token. Without one, only this machine may scrape.
+METRICS_TOKEN = env.text("READINESS_METRICS_TOKEN")
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,191 @@
+"""The start, in its order, and the end, in the opposite one."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing
+from urllib.parse import urlsplit
+
+from readiness.up import keys, roles
+from readiness.up.broker import Broker
+from readiness.up.errors import Stopped, UpError
+from readiness.up.folder import CHECKOUT, Folder, data_dir
+from readiness.up.postgres import Postgres
+from readiness.up.processes import Child, Keeper
+
+FIRST_PORT, LAST_PORT = 8000, 8019
+
+
+class Supervisor:
+    def __init__(self, *, port: int | None, demo: bool) -> None:
+        self.wanted_port = port
+        self.demo = demo
+        self.began = time.monotonic()
+        self.folder = Folder(data_dir())
+        self.postgres: Postgres | None = None
+        self.environment: dict[str, str] = {}  # what the processes get beside ours
+        self.owner_url = ""
+        self.base_url = ""
+
+    def run(self) -> None:
+        self.folder.open()
+        lock = self.folder.hold(waiting=lambda: self.say("An earlier run is still ending; waiting for it."))
+        self.keeper = Keeper(log=self.folder.log, inherited=lock, say=self.say)
+        for request in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(request, self.keeper.ask_to_stop)
+        try:
+            self.start()
+            self.keeper.watch()
+        except Stopped:
+            self.say("Stopping ...")
+        finally:
+            self.keeper.stop_all()
+            if self.postgres:
+                self.postgres.clean_up()
+            self.folder.let_go()
+            self.say("Stopped. Nothing is left running.")
+
+    def start(self) -> None:
+        port = self.choose_port()
+        self.base_url = os.environ.get("READINESS_BASE_URL") or f"http://localhost:{port}"
+        self.environment = {
+            "READINESS_DATA_DIR": str(self.folder.path),
+            "READINESS_BASE_URL": self.base_url,
+            **keys.of_the_application(self.folder.keys),
+        }
+        self.start_database()
+        self.start_broker()
+        self.environment = {name: value for name, value in self.environment.items() if not is_set(name)}
+        self.folder.publish(self.environment)
+        link = self.prepare()
+        self.start_processes(port)
+        self.announce(self.fill_in_demo() if self.demo else link)
+
+    def start_database(self) -> None:
+        if is_set("DATABASE_URL"):
+            self.owner_url = os.environ.get("DATABASE_OWNER_URL", "")
+            return
+        self.postgres = Postgres(data=self.folder.path, secrets=self.folder.keys)
+        is_new = self.postgres.start(self.keeper)
+        self.owner_url = self.postgres.url(roles.OWNER)
+        self.environment["DATABASE_URL"] = self.postgres.url(roles.APP)
+        self.say(f"PostgreSQL is up{', with a new database' if is_new else ''}.")
+
+    def start_broker(self) -> None:
+        if is_set("CELERY_BROKER_URL"):
+            return
+        broker = Broker(data=self.folder.path, secrets=self.folder.keys)
+        broker.start(self.keeper)
+        self.environment["CELERY_BROKER_URL"] = broker.url()
+        self.say("The broker is up.")
+
+    def prepare(self) -> str:
+        """Bring the database to this version, as its owner. Returns the way in for the first administrator."""
+        owner = {"DATABASE_URL": self.owner_url} if self.owner_url else {}
+        printed = self.keeper.run(self.child("prepare", ["manage.py", "prepare"], **owner))
+        done = json.loads(printed.splitlines()[-1])
+        changes = done["migrations"]
+        self.say(
+            f"The database is at this version ({changes} migrations applied)."
+            if changes
+            else "The database is current."
+        )
+        link = done["setup_link"]
+        return f"First administrator: {self.base_url}{link} (works once)" if link else ""
+
+    def start_processes(self, port: int) -> None:
+        addresses = [option for address in listen_on(port) for option in ("--bind", address)]
+        web = self.child("web", ["-m", "gunicorn", "--config", "python:readiness.web_server", *addresses])
+        worker = self.child(
+            "worker",
+            ["-m", "celery", "-A", "readiness", "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"],
+        )
+        worker.patience = 20  # its tasks may finish; what does not is queued again at the next start
+        worker.force_with = signal.SIGQUIT
+        beat = self.child("beat", ["-m", "celery", "-A", "readiness", "beat", "--pidfile="])
+        web.orphaned_with = worker.orphaned_with = signal.SIGQUIT  # no warm shutdown: the database is going too
+        for child in (web, worker, beat):
+            self.keeper.start(child)
+        self.keeper.wait_until(lambda: self.answers(port), seconds=120, what="The web server")
+        self.say("Web, worker and beat are up.")
+
+    def answers(self, port: int) -> bool:
+        host = urlsplit(self.base_url).netloc
+        question = urllib.request.Request(f"http://127.0.0.1:{port}/readyz", headers={"Host": host})
+        try:
+            with closing(urllib.request.urlopen(question, timeout=5)) as answer:  # noqa: S310  http, as written
+                return bool(answer.status == 200)
+        except urllib.error.HTTPError as refusal:
+            if refusal.code == 503:
+                return False
+            raise UpError(
+                f"{question.full_url} answers {refusal.code}; {self.folder.log}/web.log says why."
+            ) from refusal
+        except OSError:
+            return False
+
+    def fill_in_demo(self) -> str:
+        """The demo project, and what it keeps running: its application and, where installed, a Prometheus."""
+        from demo.processes import children  # only a demo needs it
+
+        self.say("Filling in the demo project ...")
+        printed = self.keeper.run(self.child("demo", ["manage.py", "demo"]))
+        for part in children(self.folder.path, self.base_url):
+            child = self.child(part.name, [])
+            child.argv, child.env = part.argv, {**child.env, **part.env}
+            self.keeper.start(child)
+        return printed.strip()
+
+    def announce(self, way_in: str) -> None:
+        self.say("Ready.")
+        print(f"\n  Readiness runs at {self.base_url}", flush=True)
+        for line in way_in.splitlines():
+            print(f"  {line}", flush=True)
+        print(f"  Data: {self.folder.path}   Logs: {self.folder.log}   Stop: Ctrl-C\n", flush=True)
+
+    def child(self, name: str, arguments: list[str], **extra: str) -> Child:
+        env = {**os.environ, **self.environment, **extra, "PYTHONUNBUFFERED": "1"}
+        return Child(name=name, argv=[sys.executable, *arguments], env=env, cwd=CHECKOUT)
+
+    def choose_port(self) -> int:
+        if self.wanted_port is not None:
+            if not is_free(self.wanted_port):
+                raise UpError(f"Port {self.wanted_port} is in use. Choose another with --port.")
+            return self.wanted_port
+        for port in range(FIRST_PORT, LAST_PORT + 1):
+            if is_free(port):
+                return port
+        raise UpError(f"Ports {FIRST_PORT} to {LAST_PORT} are all in use. Choose one with --port.")
+
+    def say(self, event: str) -> None:
+        print(f"[{time.monotonic() - self.began:6.1f} s] {event}", flush=True)
+
+
+def is_set(name: str) -> bool:
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+def listen_on(port: int) -> list[str]:
+    """Both addresses that “localhost” may mean, as far as this machine has them."""
+    return [f"127.0.0.1:{port}", *([f"[::1]:{port}"] if _can_bind(socket.AF_INET6, "::1", 0) else [])]
+
+
+def is_free(port: int) -> bool:
+    if not _can_bind(socket.AF_INET, "127.0.0.1", port):
+        return False
+    return not _can_bind(socket.AF_INET6, "::1", 0) or _can_bind(socket.AF_INET6, "::1", port)
+
+
+def _can_bind(family: socket.AddressFamily, address: str, port: int) -> bool:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+            return True
+    except OSError:
+        return False
