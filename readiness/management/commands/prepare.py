@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from accounts.actions import setup_link
+from accounts.actions.setup import setup_link
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
