@@ -153,7 +153,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
 }
 CELERY_BEAT_SCHEDULE = {"tick": {"task": "jobs.tick", "schedule": timedelta(seconds=5), "options": {"expires": 5}}}
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # one entry needs no file to remember it
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- Who may come in --------------------------------------------------------------------------------------------------

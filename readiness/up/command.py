@@ -2,7 +2,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from readiness.up.errors import UpError
+from readiness.up.errors import Stopped, UpError
 from readiness.up.supervisor import Supervisor
 
 
@@ -21,4 +21,6 @@ def main(argv: Sequence[str]) -> int:
     except UpError as error:
         print(error, file=sys.stderr)
         return 1
+    except Stopped:
+        return 130
     return 0

@@ -37,15 +37,15 @@ class Folder:
                 "Start as the user that it belongs to, or name another one in READINESS_DATA_DIR."
             ) from error
 
-    def hold(self, *, waiting: Callable[[], None], patience: float = 60) -> int:
+    def hold(self, wait: Callable[[float], None], patience: float = 60) -> int:
         """Take the folder for this run and return the lock, which every child inherits.
 
         So the lock is free exactly when the last process of a run is gone. Where only its supervisor is gone (killed),
         the others are on their way out: wait for them.
         """
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = time.monotonic() + patience
-        told = False
+        began = time.monotonic()
+        waited = 0.0
         while True:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,12 +54,10 @@ class Folder:
                 holder = os.pread(self._lock, 200, 0).decode().partition("\n")[0]
                 if _is_running(holder):
                     raise UpError(f"Readiness is already running on {self.path} (process {holder}).") from None
-                if time.monotonic() > deadline:
+                if waited > patience:
                     raise UpError(f"Processes of an earlier run still use {self.path}; end them first.") from None
-                if not told:
-                    waiting()
-                    told = True
-                time.sleep(0.1)
+                wait(waited)
+                waited = time.monotonic() - began
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
         return self._lock

@@ -41,10 +41,10 @@ class Child:
 class Keeper:
     """Holds the children. All waiting goes through `pause`, where a wish to stop breaks a start off."""
 
-    def __init__(self, *, log: Path, inherited: int, say: Callable[[str], None]) -> None:
+    def __init__(self, *, log: Path, say: Callable[[str], None]) -> None:
         self.log = log
-        self.inherited = inherited  # the lock of the data folder: each child holds it too
         self.say = say
+        self.inherited = -1  # the lock of the data folder: each child holds it too
         self.children: list[Child] = []
         self.stop_wanted = False
         self.in_a_hurry = False  # asked twice

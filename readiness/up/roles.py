@@ -31,12 +31,12 @@ def ensure(superuser_dsn: str, *, database: str, passwords: Mapping[str, str]) -
     """Make roles and database; return whether the database is new. A role without a password here cannot sign in."""
     with psycopg.connect(superuser_dsn, autocommit=True) as connection:
         for role in (OWNER, APP, AUDITOR):
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
             if role in passwords:
                 change = sql.SQL("ALTER ROLE {} PASSWORD {}")
                 connection.execute(change.format(sql.Identifier(role), sql.Literal(passwords[role])))
-        is_new = not connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
+        is_new = not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
         name = sql.Identifier(database)
         if is_new:
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER readiness_owner").format(name))

@@ -27,6 +27,7 @@ class Supervisor:
         self.demo = demo
         self.began = time.monotonic()
         self.folder = Folder(data_dir())
+        self.keeper = Keeper(log=self.folder.log, say=self.say)
         self.postgres: Postgres | None = None
         self.environment: dict[str, str] = {}  # what the processes get beside ours
         self.owner_url = ""
@@ -34,10 +35,9 @@ class Supervisor:
 
     def run(self) -> None:
         self.folder.open()
-        lock = self.folder.hold(waiting=lambda: self.say("An earlier run is still ending; waiting for it."))
-        self.keeper = Keeper(log=self.folder.log, inherited=lock, say=self.say)
         for request in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(request, self.keeper.ask_to_stop)
+        self.keeper.inherited = self.folder.hold(self.wait_for_earlier_run)
         try:
             self.start()
             self.keeper.watch()
@@ -49,6 +49,11 @@ class Supervisor:
                 self.postgres.clean_up()
             self.folder.let_go()
             self.say("Stopped. Nothing is left running.")
+
+    def wait_for_earlier_run(self, seconds_waited: float) -> None:
+        if not seconds_waited:
+            self.say("An earlier run is still ending; waiting for it.")
+        self.keeper.pause()
 
     def start(self) -> None:
         port = self.choose_port()
@@ -106,9 +111,10 @@ class Supervisor:
             ["-m", "celery", "-A", "readiness", "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"],
         )
         worker.patience = 20  # its tasks may finish; what does not is queued again at the next start
-        worker.force_with = signal.SIGQUIT
         beat = self.child("beat", ["-m", "celery", "-A", "readiness", "beat", "--pidfile="])
-        web.orphaned_with = worker.orphaned_with = signal.SIGQUIT  # no warm shutdown: the database is going too
+        # When we are killed there is no warm shutdown: database and broker go at the same moment. (A worker that finds
+        # its broker gone hangs in its shutdown; killed, it loses nothing, since what it did not finish is queued again.)
+        web.orphaned_with, worker.orphaned_with = signal.SIGQUIT, signal.SIGKILL
         for child in (web, worker, beat):
             self.keeper.start(child)
         self.keeper.wait_until(lambda: self.answers(port), seconds=120, what="The web server")
