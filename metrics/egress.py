@@ -16,7 +16,9 @@ import httpcore
 import httpx
 from django.conf import settings
 
-from metrics.problems import EgressRefused, SourceFailed
+from metrics.problems import EgressError, EgressFailed, EgressRefused
+
+__all__ = ["EgressError", "EgressFailed", "EgressRefused", "Limits", "Response", "check_url", "fetch"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -63,7 +65,7 @@ def fetch(
     limits: Limits = Limits(),
     allow: Sequence[str] | None = None,
 ) -> Response:
-    """Sends one request. Raises EgressRefused where we do not go, SourceFailed where no whole answer came in time.
+    """Sends one request. Raises EgressRefused where we do not go, EgressFailed where no whole answer came in time.
 
     Any status is returned as it came; `Response.ok` and `Response.problem` judge it. `allow` (default: the operator's
     EGRESS_ALLOW) names what may be reached although it is not a public address: `host:port`, or a network in CIDR form.
@@ -81,11 +83,11 @@ def fetch(
             client.stream(method, target, headers=sent, content=content) as answer,
         ):
             if answer.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
-                raise SourceFailed(f"{target.host} sent a compressed answer although we asked it not to.")
+                raise EgressFailed(f"{target.host} sent a compressed answer although we asked it not to.")
             body = _read(answer, limits.max_bytes, target.host)
             return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, body)
     except (httpx.TimeoutException, httpcore.TimeoutException, _OutOfTime):
-        raise SourceFailed(f"{target.host} did not answer within {limits.total:g} seconds.") from None
+        raise EgressFailed(f"{target.host} did not answer within {limits.total:g} seconds.") from None
     except (
         httpx.HTTPError,
         httpx.InvalidURL,
@@ -93,7 +95,7 @@ def fetch(
         httpcore.NetworkError,
         httpcore.ProtocolError,
     ) as error:
-        raise SourceFailed(f"{target.host} could not be reached: {error}.") from None
+        raise EgressFailed(f"{target.host} could not be reached: {error}.") from None
     except ValueError as error:
         raise EgressRefused(f"The request cannot be sent: {error}.") from None
 
@@ -128,7 +130,7 @@ def _checked_address(target: httpx.URL, allow: Sequence[str]) -> Address:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise SourceFailed(f"The name {host} has no address.") from None
+        raise EgressFailed(f"The name {host} has no address.") from None
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     if f"{host.lower()}:{port}" not in {entry.lower() for entry in allow}:
         networks = [net for entry in allow if (net := _network(entry))]
@@ -167,7 +169,7 @@ def _read(answer: httpx.Response, max_bytes: int, host: str) -> bytes:
     for part in answer.iter_raw():
         size += len(part)
         if size > max_bytes:
-            raise SourceFailed(f"{host} sent more than {max_bytes:,} bytes.")
+            raise EgressFailed(f"{host} sent more than {max_bytes:,} bytes.")
         parts.append(part)
     return b"".join(parts)
 

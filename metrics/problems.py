@@ -47,8 +47,16 @@ class SourceFailed(MetricsError):
     permanent = False
 
 
-class EgressRefused(MetricsError):
+class EgressError(MetricsError):
+    """Nothing came back from where we were sent."""
+
+
+class EgressRefused(EgressError):
     """We do not go there, whoever asks."""
 
     status = 422
     code = "egress-refused"
+
+
+class EgressFailed(EgressError, SourceFailed):
+    """We went, and no whole answer came in time; it may the next time."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from metrics import egress
-from metrics.problems import EgressRefused, SourceFailed
+from metrics.problems import EgressFailed, EgressRefused
 from tests.metrics import hostile
 
 QUICK = egress.Limits(connect=1, read=0.5, total=1, max_bytes=1_000_000)
@@ -150,7 +150,7 @@ def test_a_redirect_is_not_followed_and_says_where_it_points() -> None:
 @pytest.mark.parametrize("behaviour", [hostile.dripping_head, hostile.dripping_body, hostile.silent])
 def test_time_is_bounded_however_slowly_it_drips(behaviour: Callable[[socket.socket, bytes], None]) -> None:
     started = time.monotonic()
-    with hostile.serving(behaviour) as port, pytest.raises(SourceFailed, match="did not answer within 1 seconds"):
+    with hostile.serving(behaviour) as port, pytest.raises(EgressFailed, match="did not answer within 1 seconds"):
         get(port)
     assert time.monotonic() - started < 2.5
 
@@ -166,7 +166,7 @@ def test_time_is_bounded_however_slowly_it_drips(behaviour: Callable[[socket.soc
     ],
 )
 def test_no_whole_answer_is_no_answer(behaviour: Callable[[socket.socket, bytes], None], reason: str) -> None:
-    with hostile.serving(behaviour) as port, pytest.raises(SourceFailed, match=reason):
+    with hostile.serving(behaviour) as port, pytest.raises(EgressFailed, match=reason):
         get(port)
 
 
@@ -181,8 +181,8 @@ def test_a_name_without_address_and_a_closed_port_are_failures_that_may_pass() -
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    with pytest.raises(SourceFailed, match="could not be reached") as failed:
+    with pytest.raises(EgressFailed, match="could not be reached") as failed:
         get(port)
     assert failed.value.permanent is False
-    with pytest.raises(SourceFailed, match="has no address"):
+    with pytest.raises(EgressFailed, match="has no address"):
         egress.fetch("http://no-such-name.invalid/", allow=[])
