@@ -2,12 +2,21 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.queries import must_enrol
+from web.middleware import respond, wants_json
+from web.problems import Forbidden
 
 PUBLIC = (
     "/accounts/login/",
+    "/accounts/inactive/",
     "/accounts/password/reset/",
-    "/accounts/2fa/",
+    "/accounts/2fa/authenticate/",
+    "/accounts/2fa/webauthn/login/",
     "/accounts/setup/",
     "/static/",
     "/healthz",
@@ -17,15 +26,52 @@ PUBLIC = (
     "/v1/",
     "/problems/",
 )
+# Where somebody without their second factor may go: to enrol one, to prove who they are, and out.
+BEFORE_ENROLMENT = (
+    "/accounts/enrol/",
+    "/accounts/2fa/",
+    "/accounts/reauthenticate/",
+    "/accounts/logout/",
+    "/static/",
+    "/healthz",
+    "/readyz",
+    "/problems/",
+)
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class SignInRequiredMiddleware:
     """Every page is for people who are signed in, unless it is named here. The API has its own check."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated or request.path.startswith(PUBLIC):
             return self.get_response(request)
         return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+
+
+class SecondFactorMiddleware:
+    """Whoever may sign, verify or administer enrols a second factor before anything else."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if (
+            settings.REQUIRE_MFA
+            and isinstance(user, User)
+            and not request.path.startswith(BEFORE_ENROLMENT)
+            and must_enrol(user, now=timezone.now())
+        ):
+            return self._refuse(request)
+        return self.get_response(request)
+
+    def _refuse(self, request: HttpRequest) -> HttpResponse:
+        if wants_json(request):
+            problem = Forbidden("Your role asks for a second factor. Sign in with a browser and add one first.")
+            return respond(request, problem)
+        return HttpResponseRedirect(reverse("accounts:enrol"))

@@ -116,11 +116,14 @@ class RoleGrant(models.Model):
         return f"{self.role} of {self.system or 'the organisation'}"
 
     @property
+    def confirmed(self) -> bool:
+        """Whether it has all the people that its role asks for."""
+        return self.founding or self.confirmed_at is not None or self.role not in CONFIRMED_ROLES
+
+    @property
     def pending(self) -> bool:
         """Granted, but without effect until a second person confirms it."""
-        return (
-            self.role in CONFIRMED_ROLES and not self.founding and self.confirmed_at is None and self.revoked_at is None
-        )
+        return not self.confirmed and self.revoked_at is None and self.ended_at is None
 
 
 class FactorReset(models.Model):

@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "web.middleware.ProblemMiddleware",
 ]
 
@@ -123,6 +124,8 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "web_cache",
+        # Counts of wrong passwords are kept here. The default of 300 rows would let an attacker push their own count out.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
 
@@ -176,10 +179,24 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # an invited person chooses a password and is in; a second factor is still asked
+ALLAUTH_TRUSTED_PROXY_COUNT = env.number("READINESS_TRUSTED_PROXIES", 0)  # X-Forwarded-For is believed of so many only
+# Whoever may sign, verify or administer enrols a second factor before anything else. Off: for a show without phones.
+REQUIRE_MFA = env.boolean("READINESS_REQUIRE_MFA", True)
 MFA_ADAPTER = "accounts.adapter.MfaAdapter"
+MFA_FORMS = {
+    "authenticate": "accounts.mfa_forms.AuthenticateForm",
+    "reauthenticate": "accounts.mfa_forms.ReauthenticateForm",
+    "add_webauthn": "accounts.mfa_forms.AddPasskeyForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses come from the admin who invited
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG or not SECURE_COOKIES
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+# Off: it would accept every origin. http://localhost passes without it.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1
 MFA_TOTP_ISSUER = INSTANCE_NAME
 USERSESSIONS_TRACK_ACTIVITY = True
 

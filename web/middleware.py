@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from web.ids import uuid7
-from web.problems import MEDIA_TYPE, Unavailable, from_exception
+from web.problems import MEDIA_TYPE, Problem, Unavailable, from_exception
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -48,14 +48,20 @@ class ProblemMiddleware:
             if found is None:
                 return None
             problem = found
-        if wants_json(request):
-            response: HttpResponse = JsonResponse(problem.as_json(), status=problem.status, content_type=MEDIA_TYPE)
-        else:
-            template = "web/problem_fragment.html" if request.headers.get("HX-Request") else "web/problem.html"
-            response = render(request, template, {"problem": problem}, status=problem.status)
-        if problem.status == 503:
-            response["Retry-After"] = "5"
-        return response
+        return respond(request, problem)
+
+
+def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """The refusal as whoever asks can read it: problem+json, a page, or a fragment for htmx."""
+    if wants_json(request):
+        response: HttpResponse = JsonResponse(problem.as_json(), status=problem.status, content_type=MEDIA_TYPE)
+    else:
+        template = "web/problem_fragment.html" if request.headers.get("HX-Request") else "web/problem.html"
+        response = render(request, template, {"problem": problem}, status=problem.status)
+    retry_after = problem.extra.get("retry_after") or (5 if problem.status == 503 else None)
+    if retry_after:
+        response["Retry-After"] = str(retry_after)
+    return response
 
 
 def wants_json(request: HttpRequest) -> bool:
