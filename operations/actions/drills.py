@@ -1,0 +1,166 @@
+"""Rehearsals: planned, started, ended. Every time in them is the moment at which its action ran."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from accounts.queries import is_member
+from audit import vault
+from audit.ledger import append
+from jobs.outbox import emit
+from operations import rules
+from operations.errors import InvalidInput, refuse
+from operations.models import Drill, DrillMoment
+from operations.queries import person
+from systems.models import System
+
+
+def plan_drill(
+    *,
+    system: System,
+    kind: str,
+    environment: str,
+    plan: str,
+    participants: Iterable[User],
+    by: User,
+    now: datetime,
+    release_label: str = "",
+) -> Drill:
+    refuse(rules.plan_drill(person(by, system=system, now=now)))
+    people = {user.pk: user for user in [by, *participants]}
+    if strangers := [user.name for user in people.values() if not is_member(user, system=system.slug, now=now)]:
+        raise InvalidInput(
+            f"{', '.join(strangers)} holds no role on {system.name}. Grant one first, or leave them out."
+        )
+    with transaction.atomic():
+        drill = Drill.objects.create(
+            system=system,
+            kind=kind,
+            environment=environment,
+            plan=plan,
+            release_label=release_label,
+            planned_by=by,
+            planned_at=now,
+        )
+        drill.participants.set(people.values())
+        _record(
+            "drill.planned",
+            drill,
+            by=by,
+            now=now,
+            payload={
+                "kind": kind,
+                "environment": environment,
+                "plan": plan,
+                "release": release_label,
+                "participants": sorted(user.actor_id for user in people.values()),
+            },
+        )
+    return drill
+
+
+def start_drill(*, drill: Drill, by: User, now: datetime) -> Drill:
+    """Starts the clock."""
+    with transaction.atomic():
+        row = _locked(drill)
+        refuse(rules.start_drill(row.facts, person(by, system=row.system, now=now)))
+        row.state, row.started_by, row.started_at = Drill.State.RUNNING, by, now
+        row.save(update_fields=["state", "started_by", "started_at"])
+        _record("drill.started", row, by=by, now=now, payload={})
+    return row
+
+
+def note_moment(*, drill: Drill, text: str, by: User, now: datetime) -> DrillMoment:
+    """A line in the timeline of a running drill."""
+    with transaction.atomic():
+        row = _locked(drill)
+        refuse(rules.during_drill(row.facts, person(by, system=row.system, now=now)))
+        moment = DrillMoment.objects.create(drill=row, at=now, by=by, text=text)
+        _record("drill.noted", row, by=by, now=now, payload={"text": text})
+    return moment
+
+
+def mark_recovered(*, drill: Drill, by: User, now: datetime) -> Drill:
+    """The service is well again: this moment ends the measured time. Writing the log may take as long as it takes."""
+    with transaction.atomic():
+        row = _locked(drill)
+        refuse(rules.mark_recovered(row.facts, person(by, system=row.system, now=now)))
+        row.recovered_at = now
+        row.save(update_fields=["recovered_at"])
+        assert row.started_at is not None
+        _record("drill.recovered", row, by=by, now=now, payload={"seconds": _seconds(row.started_at, now)})
+    return row
+
+
+def end_drill(
+    *,
+    drill: Drill,
+    outcome: str,
+    log: str,
+    by: User,
+    now: datetime,
+    evidence: bytes | None = None,
+    evidence_name: str = "",
+    evidence_type: str = "application/octet-stream",
+) -> Drill:
+    """Ends a drill with its outcome and what was learnt. From then on it does not change."""
+    with transaction.atomic():
+        row = _locked(drill)
+        refuse(rules.end_drill(row.facts, person(by, system=row.system, now=now), outcome=outcome))
+        assert row.started_at is not None
+        row.state, row.outcome, row.log = Drill.State.ENDED, outcome, log
+        row.ended_by, row.ended_at = by, now
+        row.measured = (row.recovered_at or now) - row.started_at
+        if evidence is not None:
+            row.evidence_digest = vault.put(
+                evidence, kind="drill-evidence", media_type=evidence_type, now=now, system=row.system.slug
+            )
+            row.evidence_name, row.evidence_type = evidence_name, evidence_type
+        row.save()
+        emit(
+            "operations.drill-ended",
+            subject=f"drill:{row.pk}",
+            payload={
+                "system": row.system.slug,
+                "drill": str(row.pk),
+                "kind": row.kind,
+                "outcome": row.outcome,
+                "label": row.release_label,
+            },
+            now=now,
+        )
+        _record("drill.ended", row, by=by, now=now, payload=record_of(row))
+    return row
+
+
+def record_of(drill: Drill) -> dict[str, object]:
+    """An ended drill as a structured record: what evidence of the kind `record:drill.<kind>` holds."""
+    assert drill.started_at is not None and drill.ended_at is not None and drill.measured is not None
+    return {
+        "drill": str(drill.pk),
+        "kind": drill.kind,
+        "environment": drill.environment,
+        "release": drill.release_label,
+        "outcome": drill.outcome,
+        "started_at": drill.started_at,
+        "recovered_at": drill.recovered_at,
+        "ended_at": drill.ended_at,
+        "seconds": int(drill.measured.total_seconds()),
+        "participants": sorted(user.actor_id for user in drill.participants.all()),
+        "log": drill.log,
+        "evidence": drill.evidence_digest,
+    }
+
+
+def _seconds(start: datetime, end: datetime) -> int:
+    return int((end - start).total_seconds())
+
+
+def _locked(drill: Drill) -> Drill:
+    return Drill.objects.select_for_update(of=("self",)).select_related("system").get(pk=drill.pk)
+
+
+def _record(kind: str, drill: Drill, *, by: User, now: datetime, payload: dict[str, object]) -> None:
+    append(kind=kind, by=by, subject=f"drill:{drill.pk}", system=drill.system.slug, now=now, payload=payload)

@@ -1,0 +1,114 @@
+"""Looking at every system's spending, and raising an alarm when a threshold was crossed."""
+
+import logging
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.urls import reverse
+
+from audit import trail
+from audit.actors import SYSTEM
+from audit.ledger import append
+from operations.budget import NANO, BudgetState, budget_state, crossed_at, day_of
+from operations.models import BudgetAlarm
+from operations.notify import notify
+from systems.models import System
+
+log = logging.getLogger(__name__)
+
+TOPICS = {"alert": "operations.budget-alert", "exceeded": "operations.budget-exceeded"}
+WHO = ("operations", "engineering", "product")
+
+
+def watch_all(*, now: datetime) -> None:
+    """One system's trouble must not silence the others' alarms, so each is looked at for itself."""
+    failed = []
+    for system in System.objects.all():
+        try:
+            watch(system, now=now)
+        except Exception as error:
+            log.exception("The budget of %s could not be watched", system.slug)
+            failed.append(f"{system.slug}: {error}")
+    if failed:
+        raise RuntimeError("Budgets not watched: " + "; ".join(failed))
+
+
+def watch(system: System, *, now: datetime) -> BudgetAlarm | None:
+    """Raises the alarm of the level that spending has reached today, if it has not been raised yet."""
+    budget = budget_state(system, now)
+    if budget.state == "ok":
+        return None
+    threshold = budget.cap_nanousd if budget.state == "exceeded" else budget.alert_nanousd
+    which = {"system": system, "day": budget.day, "level": budget.state, "threshold_nanousd": threshold}
+    if BudgetAlarm.objects.filter(**which).exists():
+        return None
+    breach_at = _breach(system, threshold, now)
+    with transaction.atomic():
+        # Of two watchers the unique key of the notification lets one through; the other finds its row.
+        notification = notify(
+            topic=TOPICS[budget.state],
+            system=system,
+            subject=f"system:{system.slug}",
+            title=_title(system, budget),
+            body=_body(budget),
+            url=reverse("operations:system", args=[system.slug]),
+            now=now,
+            roles=WHO,
+            key=f"budget:{system.pk}:{budget.day}:{budget.state}:{threshold}",
+            breach_at=breach_at,
+        )
+        alarm, created = BudgetAlarm.objects.get_or_create(
+            **which,
+            defaults={
+                "spent_nanousd": budget.spent_nanousd,
+                "breach_at": breach_at,
+                "noticed_at": now,
+                "notification": notification,
+            },
+        )
+        if created:
+            append(
+                kind=f"budget.{budget.state}",
+                by=SYSTEM,
+                subject=f"system:{system.slug}",
+                system=system.slug,
+                now=now,
+                payload={
+                    "day": budget.day,
+                    "spent_nanousd": budget.spent_nanousd,
+                    "threshold_nanousd": threshold,
+                    "breach_at": breach_at,
+                },
+            )
+    return alarm
+
+
+def _breach(system: System, threshold: int, now: datetime) -> datetime:
+    today = day_of(system.time_zone, now)
+
+    def spent_until(until: datetime) -> int:
+        return trail.spend(system.slug, since=today.start, until=until)
+
+    return crossed_at(spent_until, threshold, start=today.start, end=min(today.end, now))
+
+
+def _title(system: System, budget: BudgetState) -> str:
+    what = "has used up its budget" if budget.state == "exceeded" else "comes close to its budget"
+    return f"{system.name} {what}: {usd(budget.spent_nanousd)} of {usd(budget.cap_nanousd)}"
+
+
+def _body(budget: BudgetState) -> str:
+    if budget.state == "exceeded":
+        return (
+            f"{usd(budget.spent_nanousd)} were spent on {budget.day}, the daily cap is {usd(budget.cap_nanousd)}. "
+            "No canary starts and nothing is promoted until the next budget day or a raised, approved budget."
+        )
+    return (
+        f"{usd(budget.spent_nanousd)} were spent on {budget.day}, the alert is set at {usd(budget.alert_nanousd)}. "
+        f"At {usd(budget.cap_nanousd)} new releases stop."
+    )
+
+
+def usd(nanousd: int) -> str:
+    return f"{Decimal(nanousd) / NANO:,.2f} USD"

@@ -1,0 +1,88 @@
+"""Telling people: one notification, and a delivery for each channel and person it concerns."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.models import User
+from accounts.queries import holders
+from jobs.queue import enqueue
+from operations.models import Channel, Delivery, MailPreference, Notification
+from systems.models import System
+
+
+def notify(
+    *,
+    topic: str,
+    system: System | None,
+    subject: str,
+    title: str,
+    body: str,
+    url: str,
+    now: datetime,
+    roles: Iterable[str] = (),
+    key: str = "",
+    breach_at: datetime | None = None,
+    only: Channel | None = None,
+) -> Notification:
+    """Tells the channels that listen to `topic` and, by e-mail, whoever holds one of `roles`.
+
+    `key` names what happened: told twice, it is sent once. `breach_at` makes it an alarm, whose delay is measured from
+    then. `only` is for the test message, which goes to one channel whatever it listens to.
+    """
+    with transaction.atomic():
+        notification, created = Notification.objects.get_or_create(
+            key=key or f"{topic} {subject} {now.isoformat()}",
+            defaults={
+                "topic": topic,
+                "subject": subject,
+                "system": system,
+                "title": " ".join(title.split())[:200],
+                "body": body,
+                "url": url,
+                "breach_at": breach_at,
+                "created_at": now,
+            },
+        )
+        if not created:
+            return notification
+        fields = {"notification": notification, "next_at": now, "created_at": now}
+        channels = [only] if only else _channels(topic, system)
+        people = [] if only else _people(roles, system, alarm=breach_at is not None, now=now)
+        deliveries = [
+            *(Delivery(channel=channel, **fields) for channel in channels),
+            *(Delivery(person=person, **fields) for person in people),
+        ]
+        Delivery.objects.bulk_create(deliveries)
+        for delivery in deliveries:
+            order(delivery, now=now)
+    return notification
+
+
+def order(delivery: Delivery, *, now: datetime) -> None:
+    """Orders the next attempt. The minute is in the key so that an order that got lost can be given again: a second
+    one for the same attempt finds the delivery claimed, and does nothing."""
+    minute = int(now.timestamp()) // 60
+    enqueue(
+        "operations.deliver",
+        key=f"deliver:{delivery.pk}:{delivery.attempts}:{minute}",
+        now=now,
+        args={"delivery_id": str(delivery.pk)},
+    )
+
+
+def _channels(topic: str, system: System | None) -> list[Channel]:
+    listening = Channel.objects.filter(Q(system=None) | Q(system=system), state=Channel.State.ACTIVE)
+    return [channel for channel in listening if channel.hears(topic)]
+
+
+def _people(roles: Iterable[str], system: System | None, *, alarm: bool, now: datetime) -> list[User]:
+    people = {user.pk: user for role in roles for user in holders(role, system=system.slug if system else "", now=now)}
+    quiet = MailPreference.objects.filter(user__in=people).exclude(mode=MailPreference.Mode.ALL)
+    if alarm:
+        quiet = quiet.exclude(mode=MailPreference.Mode.ALARMS)
+    for user_id in quiet.values_list("user_id", flat=True):
+        del people[user_id]
+    return list(people.values())

@@ -1,0 +1,93 @@
+"""What others ask of operations: the facts of the gate, and the figures of the pages."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Min, Q, QuerySet
+
+from accounts.models import User
+from accounts.queries import roles_of
+from operations.models import Channel, Delivery, Drill, Freeze, Notification, StatusChange
+from operations.rules import Person, StatusState
+from systems.models import System
+
+ALARM_TOPIC = "operations.budget-exceeded"
+
+
+def person(user: User, *, system: System | None, now: datetime) -> Person:
+    """Whom the rules judge: a user with the roles that they hold on the system now."""
+    return Person(id=str(user.pk), roles=roles_of(user, system=system.slug if system else "", now=now))
+
+
+def active_freezes(system: System, now: datetime) -> list[Freeze]:
+    lifted_later = Q(lifted_at=None) | Q(lifted_at__gt=now)
+    return list(Freeze.objects.filter(lifted_later, system=system, imposed_at__lte=now).order_by("imposed_at"))
+
+
+def latest_passed(system: System, kind: str, *, now: datetime, validity_days: int) -> Drill | None:
+    """The latest passed drill of a kind that still counts. An older one is as good as none."""
+    return (
+        Drill.objects.filter(
+            system=system,
+            kind=kind,
+            outcome=Drill.Outcome.PASSED,
+            ended_at__gt=now - timedelta(days=validity_days),
+            ended_at__lte=now,
+        )
+        .order_by("-ended_at")
+        .first()
+    )
+
+
+def status_now(system: System, now: datetime) -> StatusState:
+    """What callers are told. A degraded mode whose end has passed is over; a stop has no end."""
+    change = StatusChange.objects.filter(system=system, changed_at__lte=now).first()
+    if change is None or (change.expires_at is not None and change.expires_at <= now):
+        return StatusState(status=StatusChange.Status.NORMAL, changed_by=None)
+    return StatusState(
+        status=change.status,
+        changed_by=str(change.changed_by_id) if change.changed_by_id else None,
+        until=change.expires_at,
+        since=change.changed_at,
+        reason=change.reason,
+    )
+
+
+@dataclass(frozen=True)
+class AlarmDelays:
+    """How long alarms of a window took from breach to arrival. One that is still on its way counts with its age."""
+
+    alarms: int
+    undelivered: int
+    worst: timedelta | None
+
+
+def alarms(system: System, *, since: datetime) -> QuerySet[Notification]:
+    """Alarms with `delivered_at`: when the first channel or person had it."""
+    sent = Q(deliveries__state=Delivery.State.SENT)
+    return (
+        Notification.objects.filter(system=system, breach_at__isnull=False, created_at__gte=since)
+        .annotate(delivered_at=Min("deliveries__sent_at", filter=sent))
+        .order_by("-created_at")
+    )
+
+
+def alarm_delays(system: System, now: datetime, *, days: int = 30) -> AlarmDelays:
+    rows = alarms(system, since=now - timedelta(days=days)).values_list("breach_at", "delivered_at")
+    delays = [(delivered or now) - breach for breach, delivered in rows]
+    return AlarmDelays(
+        alarms=len(delays),
+        undelivered=sum(delivered is None for _, delivered in rows),
+        worst=max(delays, default=None),
+    )
+
+
+def channels_for(system: System | None) -> QuerySet[Channel]:
+    """Channels that hear of a system: its own and the organisation's."""
+    return Channel.objects.filter(Q(system=None) | Q(system=system)).select_related("system")
+
+
+def proven_alarm_channels(system: System) -> int:
+    """Channels that a budget alarm would reach: switched on, listening, and a test message has arrived there."""
+    ready = channels_for(system).filter(state=Channel.State.ACTIVE, tested_at__isnull=False)
+    return sum(channel.hears(ALARM_TOPIC) for channel in ready)
