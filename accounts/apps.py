@@ -1,13 +1,13 @@
 from django.apps import AppConfig
 
-from jobs.schedule import every
-
 
 class AccountsConfig(AppConfig):
     name = "accounts"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import signals  # noqa: F401 -- registers the receivers; models are there only now
+        # Registers the receivers; models are there only now.
+        from accounts import signals  # noqa: F401
+        from jobs.schedule import every
 
         every("accounts.end_roles", seconds=60)

@@ -52,7 +52,8 @@ class Broker:
         printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
         kind, version = printed.split()[0].lower(), printed.partition("v=")[2].split()[0]
         home = self.home / f"{kind}-{version}"
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.home, home):
+            folder.mkdir(mode=0o700, exist_ok=True)
         return home
 
     def _password(self) -> str:

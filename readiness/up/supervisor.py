@@ -91,15 +91,11 @@ class Supervisor:
 
     def prepare(self) -> str:
         """Bring the database to this version, as its owner. Returns the way in for the first administrator."""
+        self.say("Bringing the database to this version ...")
         owner = {"DATABASE_URL": self.owner_url} if self.owner_url else {}
         printed = self.keeper.run(self.child("prepare", ["manage.py", "prepare"], **owner))
         done = json.loads(printed.splitlines()[-1])
-        changes = done["migrations"]
-        self.say(
-            f"The database is at this version ({changes} migrations applied)."
-            if changes
-            else "The database is current."
-        )
+        self.say(f"The database is ready ({done['migrations']} migrations applied).")
         link = done["setup_link"]
         return f"First administrator: {self.base_url}{link} (works once)" if link else ""
 
@@ -115,10 +111,11 @@ class Supervisor:
         # When we are killed there is no warm shutdown: database and broker go at the same moment. (A worker that finds
         # its broker gone hangs in its shutdown; killed, it loses nothing, since what it did not finish is queued again.)
         web.orphaned_with, worker.orphaned_with = signal.SIGQUIT, signal.SIGKILL
+        self.say("Starting web, worker and beat ...")
         for child in (web, worker, beat):
             self.keeper.start(child)
         self.keeper.wait_until(lambda: self.answers(port), seconds=120, what="The web server")
-        self.say("Web, worker and beat are up.")
+        self.say("The web server answers.")
 
     def answers(self, port: int) -> bool:
         host = urlsplit(self.base_url).netloc
@@ -152,7 +149,7 @@ class Supervisor:
         print(f"\n  Readiness runs at {self.base_url}", flush=True)
         for line in way_in.splitlines():
             print(f"  {line}", flush=True)
-        print(f"  Data: {self.folder.path}   Logs: {self.folder.log}   Stop: Ctrl-C\n", flush=True)
+        print(f"  Data: {self.folder.path} (logs in {self.folder.log.name}/)\n  Stop: Ctrl-C\n", flush=True)
 
     def child(self, name: str, arguments: list[str], **extra: str) -> Child:
         env = {**os.environ, **self.environment, **extra, "PYTHONUNBUFFERED": "1"}
