@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+from jobs.schedule import every
 
 
 class JobsConfig(AppConfig):
@@ -6,7 +9,6 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Models are there only now; the schedule itself is plain data.
-        from jobs.schedule import every
-
         every("jobs.clean", seconds=600)
+        # Whatever package cares about an event says so in its `handlers.py`.
+        autodiscover_modules("handlers")

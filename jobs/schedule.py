@@ -1,12 +1,7 @@
-"""What runs again and again. Packages register in their `apps.py`; the tick asks what is due."""
+"""What runs again and again. Packages register in their `apps.py`, so this module knows no database."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from django.db import IntegrityError, transaction
-
-from jobs.models import Slot
 
 
 @dataclass(frozen=True)
@@ -35,19 +30,6 @@ def every(task: str, *, seconds: int, name: str | None = None) -> None:
     _schedules[name or task] = Schedule(name or task, task, seconds)
 
 
-def due(now: datetime) -> Iterator[Beat]:
-    """The beats that nobody has taken yet. Taking one is inserting its row: of two clocks one succeeds."""
-    for schedule in _schedules.values():
-        beat = schedule.beat(now)
-        if Slot.objects.filter(schedule=beat.name, at=beat.at).exists():
-            continue
-        try:
-            with transaction.atomic():
-                Slot.objects.create(schedule=beat.name, at=beat.at)
-        except IntegrityError:
-            continue
-        yield beat
-
-
-def forget(*, before: datetime) -> None:
-    Slot.objects.filter(at__lt=before).delete()
+def beats(now: datetime) -> list[Beat]:
+    """The present beat of every schedule."""
+    return [schedule.beat(now) for schedule in _schedules.values()]

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from celery import Task, shared_task
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs import heartbeat, outbox, schedule
-from jobs.models import Event, Job
+from jobs.models import Event, Job, Slot
 from jobs.queue import current_job, enqueue, wake
 
 log = logging.getLogger(__name__)
@@ -87,11 +87,24 @@ def _failed(job: Job, error: Exception) -> None:
 def tick() -> None:
     """Every five seconds: what fell due is queued, what was lost is queued again, what happened is passed on."""
     now = timezone.now()
-    for beat in schedule.due(now):
-        enqueue(beat.task, key=f"beat:{beat.name}:{beat.at.isoformat()}", now=now)
+    for beat in schedule.beats(now):
+        if take(beat):
+            enqueue(beat.task, key=f"beat:{beat.name}:{beat.at.isoformat()}", now=now)
     _requeue_lost(now)
     relay(now=now)
     heartbeat.beat(now)
+
+
+def take(beat: schedule.Beat) -> bool:
+    """Whether this beat is ours. Taking it is inserting its row: of two clocks one succeeds."""
+    if Slot.objects.filter(schedule=beat.name, at=beat.at).exists():
+        return False
+    try:
+        with transaction.atomic():
+            Slot.objects.create(schedule=beat.name, at=beat.at)
+    except IntegrityError:
+        return False
+    return True
 
 
 def _requeue_lost(now: datetime) -> None:
@@ -134,4 +147,4 @@ def clean(*, now: datetime) -> None:
     Job.objects.filter(state=Job.State.DONE, finished_at__lt=now - KEEP_FINISHED).delete()
     Job.objects.filter(state=Job.State.DONE, key__startswith="beat:", finished_at__lt=now - timedelta(hours=1)).delete()
     Event.objects.filter(relayed_at__lt=now - KEEP_FINISHED).delete()
-    schedule.forget(before=now - timedelta(days=7))
+    Slot.objects.filter(at__lt=now - timedelta(days=7)).delete()

@@ -1,0 +1,21 @@
+from django.urls import path
+
+from releases.api import views
+
+app_name = "releases_api"
+
+_RELEASE = "releases/<str:reference>/"
+
+urlpatterns = [
+    path("releases", views.Releases.as_view(), name="releases"),
+    path("releases/<str:reference>", views.ReleaseDetail.as_view(), name="release"),
+    path(_RELEASE + "gate", views.Gate.as_view(), name="gate"),
+    path(_RELEASE + "act", views.Act.as_view(), name="act"),
+    path(_RELEASE + "items", views.Items.as_view(), name="items"),
+    path(_RELEASE + "items/<str:key>", views.Item.as_view(), name="item"),
+    path(_RELEASE + "items/<str:key>/evidence", views.ItemEvidence.as_view(), name="evidence"),
+    path(_RELEASE + "sign-off/<str:side>", views.SignOff.as_view(), name="sign-off"),
+    path("requests/<str:request_id>/reproduce", views.Reproduce.as_view(), name="reproduce"),
+    path("standards/<str:number>", views.Standard.as_view(), name="standard"),
+    path("decisions/<uuid:pk>", views.DecisionDetail.as_view(), name="decision"),
+]

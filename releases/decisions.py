@@ -1,0 +1,185 @@
+"""Verdict and clearance as they are now, and the decisions that were stored. The one place that joins gate and database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from accounts.queries import living_grants
+from audit import canonical
+from releases import gate
+from releases.facts import gather, references
+from releases.gate.clearance import SIDES, missing_signatures
+from releases.gate.types import Facts, Question, Reason, SignatureFact, Verdict
+from releases.locking import open_questions
+from releases.models import Decision, Release, SignOff
+from releases.people import authors
+from releases.state import state_digest
+from systems.policy import ReleaseBars, release_bars
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one question of a release stands now. A closed question answers with its decision."""
+
+    question: Question
+    facts: Facts
+    bars: ReleaseBars
+    verdict: Verdict
+    state_digest: str
+    signatures: tuple[SignatureFact, ...]
+    missing: tuple[Reason, ...]  # what is missing for clearance; empty: cleared
+    closed_by: Decision | None
+    answers_no: str  # why a release that has ended answers no-go whatever was decided once
+
+    @property
+    def cleared(self) -> bool:
+        if self.answers_no:
+            return False
+        return self.closed_by.cleared if self.closed_by else not self.missing
+
+    @property
+    def open(self) -> bool:
+        return self.closed_by is None and not self.answers_no
+
+
+def standing(release: Release, question: Question, *, now: datetime) -> Standing:
+    """Gathers the facts afresh and judges them. Nothing here is remembered between two calls."""
+    facts = gather(release, question, now=now)
+    bars = release_bars(release.policy.body)
+    verdict = gate.judge(facts, bars, now=now)
+    digest = state_digest(release)
+    signatures = signature_facts(release, question, now=now)
+    ended = ""
+    if release.state in Release.ENDED:
+        ended = f"The release is {release.get_state_display().lower()}; it may not be served again."
+    return Standing(
+        question=question,
+        facts=facts,
+        bars=bars,
+        verdict=verdict,
+        state_digest=digest,
+        signatures=signatures,
+        missing=missing_signatures(verdict, signatures, state_digest=digest, bars=bars),
+        closed_by=closing_decision(release, question),
+        answers_no=ended,
+    )
+
+
+def closing_decision(release: Release, question: Question) -> Decision | None:
+    if question in open_questions(release):
+        return None
+    occasion = Decision.Occasion.STARTED if question is Question.CANARY else Decision.Occasion.PROMOTED
+    return release.decisions.filter(question=question, occasion=occasion).first()
+
+
+def signature_facts(release: Release, question: Question, *, now: datetime) -> tuple[SignatureFact, ...]:
+    """Living and voided signatures on the question. Whether the signer holds the role is read now, not remembered."""
+    rows = list(SignOff.objects.filter(release=release, question=question, withdrawn_at=None).order_by("signed_at"))
+    held = set(
+        living_grants(now=now)
+        .filter(user__in=[row.signer_id for row in rows], system__in=["", release.system.slug], role__in=SIDES)
+        .values_list("user_id", "role")
+    )
+    wrote = authors(release)
+    return tuple(
+        SignatureFact(
+            side=row.side,
+            signer=str(row.signer_id),
+            state_digest=row.state_digest,
+            signed_at=row.signed_at,
+            method=row.method,
+            voided=row.voided_at is not None,
+            holds_role=(row.signer_id, row.side) in held,
+            is_author=str(row.signer_id) in wrote,
+        )
+        for row in rows
+    )
+
+
+def store(release: Release, found: Standing, *, occasion: str, now: datetime) -> Decision:
+    """Freezes what was decided on: inside the caller's transaction, under the release's lock."""
+    body: Any = canonical.plain(
+        {
+            "type": "readiness/decision/v1",
+            "release": release.pk,
+            "label": release.label,
+            "system": release.system.slug,
+            "question": found.question,
+            "occasion": occasion,
+            "gate_version": found.verdict.gate_version,
+            "state_digest": found.state_digest,
+            "facts": found.facts,
+            "policy": {"number": release.policy.number, "sha256": release.policy.sha256, "body": found.bars.body()},
+            "verdict": found.verdict,
+            "cleared": found.cleared,
+            "signatures": _signers(release, found.question),
+            "references": references(release, now=now),
+            "decided_at": now,
+        }
+    )
+    return Decision.objects.create(
+        release=release,
+        question=found.question,
+        occasion=occasion,
+        gate_version=found.verdict.gate_version,
+        state_digest=found.state_digest,
+        facts=body["facts"],
+        policy=body["policy"],
+        verdict=body["verdict"],
+        cleared=body["cleared"],
+        signatures=body["signatures"],
+        references=body["references"],
+        digest=canonical.digest(body),
+        decided_at=now,
+    )
+
+
+def decision_body(decision: Decision) -> dict[str, Any]:
+    """What the digest of a stored decision is over, rebuilt from its row."""
+    body: Any = canonical.plain(
+        {
+            "type": "readiness/decision/v1",
+            "release": decision.release_id,
+            "label": decision.release.label,
+            "system": decision.release.system.slug,
+            "question": decision.question,
+            "occasion": decision.occasion,
+            "gate_version": decision.gate_version,
+            "state_digest": decision.state_digest,
+            "facts": decision.facts,
+            "policy": decision.policy,
+            "verdict": decision.verdict,
+            "cleared": decision.cleared,
+            "signatures": decision.signatures,
+            "references": decision.references,
+            "decided_at": decision.decided_at,
+        }
+    )
+    return body  # type: ignore[no-any-return]
+
+
+def replay(decision: Decision) -> tuple[Verdict, bool]:
+    """Runs the gate that decided again, on the stored facts. Returns its verdict, and whether it is the stored one."""
+    facts = gate.types.facts_from_json(decision.facts)
+    bars = release_bars(decision.policy["body"])
+    verdict = gate.judge(facts, bars, now=decision.decided_at, version=decision.gate_version)
+    return verdict, canonical.plain(verdict) == decision.verdict
+
+
+def _signers(release: Release, question: Question) -> list[dict[str, Any]]:
+    rows = SignOff.objects.filter(release=release, question=question, voided_at=None, withdrawn_at=None)
+    return [
+        {
+            "sign_off": str(row.pk),
+            "side": row.side,
+            "signer": str(row.signer_id),
+            "name": row.signer.name,
+            "grant": str(row.grant_id),
+            "founding": row.grant.founding,
+            "method": row.method,
+            "statement_digest": row.statement_digest,
+            "public_key": row.assertion["public_key"] if row.assertion else None,
+            "signed_at": row.signed_at,
+        }
+        for row in rows.select_related("signer", "grant").order_by("side", "signed_at")
+    ]

@@ -1,0 +1,317 @@
+"""The one place that turns rows into facts. Everything is read afresh from the table where it lives; nothing is copied up.
+
+What cannot be read becomes None, and the gate says no to it. Nothing in here decides anything.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.db.models import Prefetch
+
+from audit import trail
+from audit.ledger import last_checkpoint
+from metrics import windows
+from metrics.judges import canary
+from operations.budget import budget_state
+from operations.queries import active_freezes, passed_drills
+from releases.gate.types import (
+    AnswerFact,
+    BudgetFact,
+    CanaryFact,
+    DrillFact,
+    EvaluationFact,
+    EvidenceFact,
+    Facts,
+    FreezeFact,
+    ItemFact,
+    PinFact,
+    PlanFact,
+    Question,
+    RatesFact,
+    RejectionFact,
+    VersionFact,
+)
+from releases.models import Evidence, Item, Release, Rollout
+from releases.standard.published import definition_of
+from systems.kinds import Area
+from systems.models import Version
+from systems.policy import ReleaseBars, release_bars
+
+NANO = Decimal(10) ** 9
+BASELINE_DAYS = timedelta(days=7)
+
+
+def gather(release: Release, question: Question, *, now: datetime) -> Facts:
+    """All facts of one question, in a number of queries that does not grow with the checklist."""
+    bars = release_bars(release.policy.body)
+    plan = Rollout.objects.select_related("source").filter(release=release).first()
+    live = live_release(release)
+    first = not Release.objects.filter(system=release.system, live_at__isnull=False).exclude(pk=release.pk).exists()
+    return Facts(
+        release=str(release.pk),
+        label=release.label,
+        system=release.system.slug,
+        question=question,
+        first_release=first,
+        standard=VersionFact(release.standard.number, release.standard.sha256, True, release.standard.superseded_at),
+        policy=VersionFact(
+            str(release.policy.number),
+            release.policy.sha256,
+            release.policy.state in ("approved", "superseded"),
+            release.policy.superseded_at,
+        ),
+        ownership_gaps=_ownership_gaps(release),
+        pins=_pins(release),
+        items=_items(release),
+        answers=_answers(release),
+        evaluation=_evaluation(release, live),
+        rates=_rates(release, plan, live, now=now),
+        budget=_budget(release, now=now),
+        freezes=_freezes(release, now=now),
+        plan=_plan(plan),
+        canary=_canary(release, plan, bars, now=now),
+        drills=_drills(release, now=now),
+        rejections=_rejections(release),
+        retained_release=live.label if live else None,
+        planned_promotion=_planned_promotion(plan, question, now=now),
+    )
+
+
+def live_release(release: Release) -> Release | None:
+    """The baseline: what serves now, besides this one."""
+    return Release.objects.filter(system=release.system, state=Release.State.LIVE).exclude(pk=release.pk).first()
+
+
+def references(release: Release, *, now: datetime) -> dict[str, Any]:
+    """What the facts rest on and can be looked up again: the raw answers, the windows, the head of the request log."""
+    judgement = release.judgements.select_related("run").first()
+    plan = Rollout.objects.filter(release=release, started_at__isnull=False).first()
+    seen = (
+        windows.series(source=plan.source, release_label=release.label, since=plan.started_at, until=now)
+        if plan
+        else ()
+    )
+    return {
+        "evaluation_raw": judgement.run.raw_digest if judgement else None,
+        "windows": [{"since": w.since, "until": w.until, "raw_digest": w.raw_digest} for w in seen],
+        "request_log": trail.last_checkpoint(),
+        "decision_log": last_checkpoint(),
+    }
+
+
+def _ownership_gaps(release: Release) -> tuple[str, ...]:
+    """Areas that nobody holds. Compliance is asked for only where the system has regulated data."""
+    held = set(release.system.ownerships.values_list("area", flat=True))
+    asked = [area for area in Area if area != Area.COMPLIANCE or release.system.has_regulated_data]
+    return tuple(area.label for area in asked if area not in held)
+
+
+def _pins(release: Release) -> tuple[PinFact, ...]:
+    """One per component in use, pinned or not: a component without a pin is a gap, not an absence."""
+    pins = {pin.component_id: pin.version for pin in release.pins.select_related("version")}
+    facts = []
+    for component in release.system.components.filter(retired_at=None).order_by("kind", "name"):
+        version: Version | None = pins.get(component.pk)
+        facts.append(
+            PinFact(
+                component=component.name,
+                kind=component.kind,
+                version=version.number if version else None,
+                sha256=version.sha256 if version else None,
+                state=version.state if version else None,
+                reviewed=bool(version and version.reviewer_id and version.reviewer_id != version.author_id),
+            )
+        )
+    return tuple(facts)
+
+
+def _items(release: Release) -> tuple[ItemFact, ...]:
+    definition = definition_of(release.standard)
+    living = Prefetch("evidence", Evidence.objects.filter(superseded_at=None).order_by("attached_at"))
+    rows: dict[str, Item] = {item.key: item for item in release.items.select_related("owner").prefetch_related(living)}
+    facts = []
+    for item in definition.items:
+        row = rows.get(item.key)
+        facts.append(
+            ItemFact(
+                key=item.key,
+                title=item.title,
+                phase=item.phase,
+                question=item.question,
+                verification=item.verification,
+                rule=item.auto_fact,
+                side=item.side,
+                owner_role=item.owner_role,
+                owner=str(row.owner_id) if row and row.owner_id else None,
+                evidence=tuple(_evidence(evidence) for evidence in row.evidence.all()) if row else (),
+                verified_by=str(row.verified_by_id) if row and row.verified_by_id else None,
+                verified_at=row.verified_at if row else None,
+                verified_digests=tuple(sorted(row.verified_digests)) if row else (),
+                sent_back_reason=(row and row.sent_back_reason) or None,
+                stale_reason=(row and row.stale_reason) or None,
+                not_applicable_reason=(row and row.not_applicable_reason) or None,
+                not_applicable_proposed_by=str(row.not_applicable_by_id) if row and row.not_applicable_by_id else None,
+                not_applicable_confirmed_by=(
+                    str(row.not_applicable_confirmed_by_id) if row and row.not_applicable_confirmed_by_id else None
+                ),
+                conditional=item.conditional is not None,
+            )
+        )
+    return tuple(facts)
+
+
+def _evidence(evidence: Evidence) -> EvidenceFact:
+    return EvidenceFact(
+        digest=evidence.digest,
+        kind=evidence.kind,
+        attached_by=str(evidence.attached_by_id) if evidence.attached_by_id else None,
+        attached_at=evidence.attached_at,
+        valid_until=evidence.valid_until,
+    )
+
+
+def _answers(release: Release) -> tuple[AnswerFact, ...]:
+    given = {answer.key: answer for answer in release.answers.select_related("evidence")}
+    facts = []
+    for question in definition_of(release.standard).questions:
+        answer = given.get(question.key)
+        facts.append(
+            AnswerFact(
+                key=question.key,
+                question=question.text,
+                answer=answer.value if answer else None,
+                text=answer.text if answer else "",
+                evidence=answer.evidence.digest if answer and answer.evidence else None,
+            )
+        )
+    return tuple(facts)
+
+
+def _evaluation(release: Release, live: Release | None) -> EvaluationFact | None:
+    """The newest judgement under this release's policy, if it compared with the release that is live now."""
+    judgement = release.judgements.filter(policy=release.policy).select_related("baseline_run").first()
+    if judgement is None:
+        return None
+    baseline = judgement.baseline_run.release_label if judgement.baseline_run else None
+    if baseline is not None and baseline != (live.label if live else None):
+        return None  # another release went live since: it is judged again
+    return msgspec.convert(judgement.fact, EvaluationFact)
+
+
+def _rates(release: Release, plan: Rollout | None, live: Release | None, *, now: datetime) -> RatesFact | None:
+    if plan is None or plan.started_at is None:
+        return None
+    seen = trail.rates(release.system.slug, since=plan.started_at, until=plan.ended_at or now, release=release.label)
+    base = None
+    if live is not None:
+        before = trail.rates(release.system.slug, since=now - BASELINE_DAYS, until=now, release=live.label)
+        if before.cost_known:
+            base = Decimal(before.cost_nanousd) / NANO / before.cost_known
+    return RatesFact(
+        since=plan.started_at,
+        until=plan.ended_at or now,
+        requests=seen.requests,
+        errors=seen.errors,
+        schema_checked=seen.schema_checked,
+        schema_valid=seen.schema_valid,
+        with_sources=seen.with_sources,
+        with_request_id=seen.with_request_id,
+        cost_known=seen.cost_known,
+        cost_usd=Decimal(seen.cost_nanousd) / NANO,
+        baseline_cost_per_request_usd=base,
+        unapproved=seen.unapproved,
+    )
+
+
+def _budget(release: Release, *, now: datetime) -> BudgetFact | None:
+    state = budget_state(release.system, now=now)
+    if state is None:
+        return None
+    return BudgetFact(
+        state=state.state,
+        spent_usd=Decimal(state.spent_nanousd) / NANO,
+        cap_usd=Decimal(state.cap_nanousd) / NANO,
+        alert_usd=Decimal(state.alert_nanousd) / NANO,
+        channels=alarm_channels(release.system),
+        worst_alarm_delay_seconds=worst_alarm_delay(release.system, now=now),
+    )
+
+
+def _freezes(release: Release, *, now: datetime) -> tuple[FreezeFact, ...]:
+    return tuple(
+        FreezeFact(
+            id=str(freeze.pk), reason=freeze.reason, since=freeze.imposed_at, spares=freeze.mitigation_release or None
+        )
+        for freeze in active_freezes(release.system, now=now)
+    )
+
+
+def _plan(plan: Rollout | None) -> PlanFact | None:
+    if plan is None:
+        return None
+    return PlanFact(
+        strategy=plan.strategy,
+        share=plan.share,
+        hours=Decimal(plan.hours),
+        error_rate_max=plan.error_rate_max,
+        p95_ms_max=plan.p95_ms_max,
+        source=str(plan.source_id),
+    )
+
+
+def _canary(release: Release, plan: Rollout | None, bars: ReleaseBars, *, now: datetime) -> CanaryFact | None:
+    """The rollout so far, judged afresh from the stored windows: never from a verdict that was stored with them."""
+    if plan is None or plan.started_at is None or plan.strategy != Rollout.Strategy.CANARY:
+        return None
+    judged = judge_rollout(release, plan, bars, now=now)
+    return CanaryFact(
+        state="running" if plan.state == Rollout.State.RUNNING else "ended",
+        started_at=plan.started_at,
+        covered_hours=judged.covered_hours,
+        breaches=judged.breaches,
+        requests=judged.requests,
+        outcome=judged.outcome,
+        reasons=judged.reasons,
+        windows_digest=judged.windows_digest,
+    )
+
+
+def judge_rollout(release: Release, plan: Rollout, bars: ReleaseBars, *, now: datetime) -> Any:
+    series = windows.series(
+        source=plan.source, release_label=release.label, since=plan.started_at, until=plan.ended_at or now
+    )
+    return canary.judge(series, limits_of(plan, bars), since=plan.started_at, until=plan.ended_at or now)
+
+
+def limits_of(plan: Rollout, bars: ReleaseBars) -> Any:
+    return canary.Limits(
+        error_rate_max=min(plan.error_rate_max, bars.error_rate_max),
+        p95_ms_max=min(plan.p95_ms_max, bars.p95_ms_max),
+        hours=max(plan.hours, bars.canary_hours),
+        coverage=bars.coverage,
+        failure_limit=bars.failure_limit,
+        min_requests=bars.min_requests,
+    )
+
+
+def _drills(release: Release, *, now: datetime) -> tuple[DrillFact, ...]:
+    return tuple(
+        DrillFact(kind=drill.kind, id=str(drill.pk), ended_at=drill.ended_at, seconds=drill.seconds)
+        for drill in passed_drills(release.system, now=now)
+    )
+
+
+def _rejections(release: Release) -> tuple[RejectionFact, ...]:
+    return tuple(
+        RejectionFact(side=row.side, by=str(row.by_id), at=row.rejected_at, reason=row.reason)
+        for row in release.rejections.filter(lifted_at=None).order_by("rejected_at")
+    )
+
+
+def _planned_promotion(plan: Rollout | None, question: Question, *, now: datetime) -> datetime:
+    """Evidence must last until then. Before the start: the whole rollout from now on."""
+    if question is Question.RELEASE or plan is None:
+        return now
+    return now + timedelta(hours=plan.hours)

@@ -1,0 +1,184 @@
+"""Evaluations of a release: which source answers about what, and what the judge says of a run. No person can mark one passed."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from metrics.evaluation import paired_cases
+from metrics.targets import set_target
+
+from audit import canonical, ledger
+from audit.actors import SYSTEM
+from jobs.outbox import emit
+from metrics.judges import evaluation
+from metrics.models import EvaluationRun, Source
+from releases.actions.checklist import attach_measurement
+from releases.actions.opening import label_of
+from releases.facts import live_release
+from releases.fingerprint import fingerprint_of
+from releases.gate.types import EvaluationFact
+from releases.models import Judgement, Release
+from releases.standard.published import definition_of
+from systems.kinds import Kind
+from systems.policy import release_bars
+
+JUDGED = (*Release.OPEN, *Release.IN_ROLLOUT)
+
+
+def dataset_hash(release: Release) -> str:
+    """The golden set's digest, as tools report it; the first dataset by name where there are several."""
+    pin = (
+        release.pins.filter(component__kind=Kind.DATASET).select_related("version").order_by("component__name").first()
+    )
+    return pin.version.sha256 if pin else ""
+
+
+def aim_sources(release: Release, *, now: datetime) -> None:
+    """Tells the system's evaluation sources what their answers must be about: this release, and the one it is compared with."""
+    digest = dataset_hash(release)
+    for subject in filter(None, (release, live_release(release))):
+        for source in Source.objects.filter(system=release.system, retired_at=None):
+            if source.gives_evaluations:
+                set_target(
+                    source=source,
+                    release_label=subject.label,
+                    dataset_hash=digest,
+                    pins=claimed_pins(subject),
+                    baseline_run=None,
+                    now=now,
+                )
+
+
+def claimed_pins(release: Release) -> dict[str, list[str]]:
+    """What a run's file may claim to have been made with."""
+    found = fingerprint_of(release)
+    return {"prompt_hash": found["prompt_hash"], "model": found["model"]}
+
+
+def judge_run(*, run_id: str, now: datetime) -> Judgement | None:
+    """Judges a new run for the release that it names; a baseline's run makes the open releases be judged again."""
+    run = EvaluationRun.objects.select_related("system").get(pk=UUID(run_id))
+    release = Release.objects.filter(system=run.system, label=run.release_label).first()
+    if release is None:
+        return None
+    if release.state in JUDGED:
+        return judge(release, run, now=now)
+    judge_waiting(now=now, system=run.system_id)
+    return None
+
+
+def judge_waiting(*, now: datetime, system: UUID | None = None) -> int:
+    """Judges what changed since: another release went live, its run arrived late, another policy was pinned."""
+    releases = Release.objects.filter(state__in=JUDGED).select_related("system", "standard", "policy")
+    if system is not None:
+        releases = releases.filter(system=system)
+    judged = 0
+    for release in releases:
+        run = newest_run(release)
+        if run is not None and judge(release, run, now=now) is not None:
+            judged += 1
+    return judged
+
+
+def newest_run(release: Release) -> EvaluationRun | None:
+    digest = dataset_hash(release)
+    runs = EvaluationRun.objects.filter(system=release.system, release_label=release.label, dataset_hash=digest)
+    return runs.order_by("-created_at").first() if digest else None
+
+
+def baseline_of(release: Release, run: EvaluationRun) -> EvaluationRun | None:
+    """The live release's newest run on the candidate's dataset: never one on an older dataset."""
+    live = live_release(release)
+    if live is None:
+        return None
+    runs = EvaluationRun.objects.filter(system=release.system, release_label=live.label, dataset_hash=run.dataset_hash)
+    return runs.order_by("-created_at").first()
+
+
+def judge(release: Release, run: EvaluationRun, *, now: datetime) -> Judgement | None:
+    """Stores the judge's word on this run, once for each baseline and policy, and freezes it as evidence.
+
+    Returns None where that was done already.
+    """
+    baseline = baseline_of(release, run)
+    first = live_release(release) is None
+    if Judgement.objects.filter(release=release, run=run, baseline_run=baseline, policy=release.policy).exists():
+        return None
+    fact = fact_of(release, run, baseline, first=first)
+    with transaction.atomic():
+        judgement, created = Judgement.objects.get_or_create(
+            release=release,
+            run=run,
+            baseline_run=baseline,
+            policy=release.policy,
+            defaults={"fact": canonical.plain(fact), "judged_at": now},
+        )
+        if not created:
+            return None
+        ledger.append(
+            kind="release.evaluation-judged",
+            by=SYSTEM,
+            subject=release.subject,
+            system=release.system.slug,
+            now=now,
+            payload={
+                "run": str(run.pk),
+                "raw_digest": run.raw_digest,
+                "baseline_run": baseline and str(baseline.pk),
+                "policy": release.policy.number,
+                "outcome": fact.outcome,
+                "score": fact.score,
+            },
+        )
+        for item in definition_of(release.standard).items:
+            if item.auto_fact == "evaluation-gate":
+                title = f"{run.tool} run, {fact.cases} cases: {fact.outcome}"
+                attach_measurement(release_id=release.pk, key=item.key, title=title, measured=fact, by=SYSTEM, now=now)
+        emit(
+            "releases.evaluation-judged",
+            subject=release.subject,
+            payload=label_of(release) | {"outcome": fact.outcome},
+            now=now,
+        )
+    return judgement
+
+
+def fact_of(release: Release, run: EvaluationRun, baseline: EvaluationRun | None, *, first: bool) -> EvaluationFact:
+    verdict = evaluation.judge(
+        paired_cases(run), paired_cases(baseline) if baseline else None, release_bars(release.policy.body)
+    )
+    mismatch = mismatch_of(release, run)
+    return EvaluationFact(
+        run=str(run.pk),
+        raw_digest=run.raw_digest,
+        tool=run.tool,
+        tool_version=run.tool_version,
+        dataset_hash=run.dataset_hash or None,
+        dataset_matches=bool(run.dataset_hash) and run.dataset_hash == dataset_hash(release),
+        pins_match=not mismatch,
+        mismatch=mismatch,
+        origin_proven=run.origin_proven,
+        metric=run.metric,
+        cases=run.cases,
+        errored=run.errored,
+        score=verdict.candidate_score,
+        baseline_run=str(baseline.pk) if baseline else None,
+        baseline_score=verdict.baseline_score,
+        delta=verdict.delta,
+        lower=verdict.lower,
+        upper=verdict.upper,
+        outcome=verdict.outcome,
+        reasons=tuple(verdict.reasons),
+    )
+
+
+def mismatch_of(release: Release, run: EvaluationRun) -> str:
+    """Why a run does not belong to this release; empty where it does. A pin that the file does not name is no proof."""
+    for name, accepted in claimed_pins(release).items():
+        claim = run.pins.get(name)
+        claims = [claim] if isinstance(claim, str) else list(claim or [])
+        if not claims:
+            return f"the file does not say which {name.replace('_', ' ')} it was made with."
+        if foreign := [value for value in claims if value not in accepted]:
+            return f"its {name.replace('_', ' ')} {foreign[0]} is not pinned."
+    return ""

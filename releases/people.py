@@ -1,0 +1,40 @@
+"""From users to what the rules ask about: persons with roles, items with their history."""
+
+from datetime import datetime
+
+from accounts.models import User
+from accounts.queries import holders, roles_of
+from releases.models import Item, Release
+from releases.rules import ItemView, Person
+from releases.standard.load import ItemDef
+
+
+def person(user: User, release: Release, *, now: datetime) -> Person:
+    return Person(str(user.pk), roles_of(user, system=release.system.slug, now=now))
+
+
+def item_view(item: Item, definition: ItemDef, release: Release) -> ItemView:
+    living = [evidence for evidence in item.evidence.all() if evidence.superseded_at is None]
+    return ItemView(
+        owner=str(item.owner_id) if item.owner_id else None,
+        owner_role=definition.owner_role,
+        side=definition.side,
+        verification=definition.verification,
+        conditional=definition.conditional is not None,
+        release_state=release.state,
+        asked_after_start=definition.question != "canary",
+        attached_by=frozenset(str(evidence.attached_by_id) for evidence in living if evidence.attached_by_id),
+        not_applicable_by=str(item.not_applicable_by_id) if item.not_applicable_by_id else None,
+    )
+
+
+def somebody_else_holds(definition: ItemDef, release: Release, *, besides: User, now: datetime) -> bool:
+    """Whether anybody but this person (and those who attached) holds the item's owner role or that of its side."""
+    return any(
+        holders(role, system=release.system.slug, now=now).exclude(pk=besides.pk).exists()
+        for role in {definition.owner_role, definition.side}
+    )
+
+
+def authors(release: Release) -> frozenset[str]:
+    return frozenset(str(pk) for pk in release.authors.values_list("pk", flat=True))

@@ -1,0 +1,161 @@
+"""What the pages and the API show of a release: verdict, reasons with their links, items with what may be done to them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from django.urls import reverse
+
+from accounts.models import User
+from releases import rules
+from releases.decisions import Standing
+from releases.gate.types import ItemState, ItemVerdict, Question, Reason
+from releases.gate.v1 import asked_by
+from releases.models import Evidence, Item, Release
+from releases.people import item_view, person, somebody_else_holds
+from releases.standard.load import ItemDef, StandardDef
+from releases.standard.published import definition_of
+
+PHASES = {"pre-production": "Pre-production", "launch": "Production launch", "post-launch": "Post-launch"}
+
+
+@dataclass(frozen=True)
+class ShownReason:
+    code: str
+    sentence: str
+    who: str
+    url: str
+
+
+@dataclass(frozen=True)
+class ShownItem:
+    """One row of the checklist."""
+
+    item: Item
+    definition: ItemDef
+    state: str
+    sentence: str
+    blocks: bool
+    evidence: tuple[Evidence, ...]
+    url: str
+
+
+@dataclass(frozen=True)
+class Section:
+    phase: str
+    name: str
+    items: tuple[ShownItem, ...]
+
+    @property
+    def done(self) -> int:
+        return sum(ItemState(shown.state).done for shown in self.items)
+
+
+def release_url(release: Release, name: str = "detail", **extra: Any) -> str:
+    return reverse(f"releases:{name}", kwargs={"slug": release.system.slug, "label": release.label, **extra})
+
+
+def reasons(found: Standing, release: Release) -> list[ShownReason]:
+    """Every reason, with the page on which it is cleared. A closed question shows what it was decided on."""
+    if found.answers_no:
+        return [ShownReason("ended", found.answers_no, "", release_url(release))]
+    if found.closed_by:
+        return []
+    return [ShownReason(reason.code, reason.sentence, reason.who, where(reason, release)) for reason in found.missing]
+
+
+def where(reason: Reason, release: Release) -> str:
+    kind, _, key = reason.where.partition(":")
+    match kind:
+        case "item":
+            return release_url(release, "item", key=key)
+        case "questions":
+            return release_url(release, "questions")
+        case "pins" | "rollout":
+            return release_url(release, "setup") + f"#{kind}"
+        case "sign-off":
+            return release_url(release) + "#sign-off"
+    return reverse("operations:system", kwargs={"slug": release.system.slug})
+
+
+def rows(found: Standing, release: Release) -> list[ShownItem]:
+    """All items of the release with their state, in the standard's order."""
+    definition = definition_of(release.standard)
+    verdicts: dict[str, ItemVerdict] = {verdict.key: verdict for verdict in found.verdict.items}
+    facts = {fact.key: fact for fact in found.facts.items}
+    shown = []
+    for item in release.items.select_related("owner", "verified_by").prefetch_related("evidence__attached_by"):
+        verdict = verdicts[item.key]
+        shown.append(
+            ShownItem(
+                item=item,
+                definition=definition.item(item.key),
+                state=verdict.state,
+                sentence=verdict.sentence,
+                blocks=not verdict.state.done and asked_by(found.question, facts[item.key]),
+                evidence=tuple(e for e in item.evidence.all() if e.superseded_at is None),
+                url=release_url(release, "item", key=item.key),
+            )
+        )
+    return shown
+
+
+def sections(shown: list[ShownItem], definition: StandardDef) -> list[Section]:
+    """Rows grouped by phase and section, as the standard orders them."""
+    order = {item.key: n for n, item in enumerate(definition.items)}
+    titles = {section.key: section.title for section in definition.sections}
+    phases = list(PHASES)
+    ordered = sorted(shown, key=lambda row: (phases.index(row.definition.phase), order[row.item.key]))
+    return [
+        Section(PHASES[phase], titles[section], tuple(group))
+        for (phase, section), group in groupby(ordered, key=lambda row: (row.definition.phase, row.definition.section))
+    ]
+
+
+def filtered(shown: list[ShownItem], tokens: dict[str, list[str]], text: str) -> list[ShownItem]:
+    """Narrowed by `status: owner: section: phase: is:blocking` tokens and free text."""
+    kept = shown
+    if wanted := tokens.get("status"):
+        kept = [row for row in kept if row.state in wanted]
+    if wanted := tokens.get("owner"):
+        kept = [row for row in kept if row.item.owner and any(w.lower() in row.item.owner.name.lower() for w in wanted)]
+    if wanted := tokens.get("section"):
+        kept = [row for row in kept if any(w.lower() in row.definition.section.lower() for w in wanted)]
+    if wanted := tokens.get("phase"):
+        kept = [row for row in kept if row.definition.phase in wanted]
+    if "blocking" in tokens.get("is", ()):
+        kept = [row for row in kept if row.blocks]
+    if text:
+        kept = [row for row in kept if text.lower() in f"{row.definition.title} {row.item.key}".lower()]
+    return kept
+
+
+@dataclass(frozen=True)
+class ItemMoves:
+    """What this person may do to an item now; each is the tuple of reasons why not."""
+
+    attach: tuple[str, ...]
+    assign: tuple[str, ...]
+    verify: tuple[str, ...]
+    propose: tuple[str, ...]
+    confirm: tuple[str, ...]
+
+
+def item_moves(item: Item, release: Release, *, user: User, now: datetime) -> ItemMoves:
+    definition = definition_of(release.standard).item(item.key)
+    view = item_view(item, definition, release)
+    who = person(user, release, now=now)
+    others = somebody_else_holds(definition, release, besides=user, now=now)
+    return ItemMoves(
+        attach=rules.attach_refusals(who, view),
+        assign=rules.assign_refusals(who, view),
+        verify=rules.verify_refusals(who, view, somebody_else_holds=others),
+        propose=rules.propose_refusals(who, view),
+        confirm=rules.confirm_refusals(who, view, somebody_else_holds=others),
+    )
+
+
+def question_of(raw: str | None) -> Question:
+    """`release` where none is named; anything else is refused rather than guessed."""
+    return Question(raw) if raw else Question.RELEASE

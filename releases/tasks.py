@@ -1,0 +1,21 @@
+"""Background work: fetch by id, call one action."""
+
+from datetime import datetime
+
+from jobs.tasks import job_task
+from releases import judging, watching
+
+
+@job_task("releases.judge_run")
+def judge_run(*, run_id: str, now: datetime) -> None:
+    judging.judge_run(run_id=run_id, now=now)
+
+
+@job_task("releases.judge_waiting")
+def judge_waiting(*, now: datetime) -> None:
+    judging.judge_waiting(now=now)
+
+
+@job_task("releases.watch_rollouts")
+def watch_rollouts(*, now: datetime) -> None:
+    watching.watch_all(now=now)
