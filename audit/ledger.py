@@ -26,7 +26,7 @@ MAX_PAYLOAD_BYTES = 1_048_576
 _KIND = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+")
 # Ids only: an address in a leaf could never be erased.
 _ID = re.compile(r"[^\s\x00-\x1f\x7f@]{1,200}")
-_COLUMNS = [field.column for field in Entry._meta.concrete_fields]
+_COLUMNS = [field.attname for field in Entry._meta.concrete_fields]
 
 
 class LedgerError(Problem):
@@ -82,7 +82,7 @@ def entries(*, subject: str | None = None, system: str | None = None) -> QuerySe
     return found
 
 
-def _call(function: str, *values: object) -> Entry:
+def _call(function: str, *values: Any) -> Entry:
     if not connection.in_atomic_block:
         raise RuntimeError("an entry is appended in the transaction of the act that it records; there is none")
     slots = ", ".join(["%s"] * len(values))

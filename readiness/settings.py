@@ -39,6 +39,9 @@ ALLOWED_HOSTS = env.listing("READINESS_ALLOWED_HOSTS", ("localhost", "127.0.0.1"
 CSRF_TRUSTED_ORIGINS = env.listing("READINESS_TRUSTED_ORIGINS", (BASE_URL,))
 SECURE_COOKIES = BASE_URL.startswith("https://")
 
+# Keys that sign the ledger's checkpoints, newest first, each 32 bytes in base64; unset, one is made in the data folder.
+LEDGER_KEYS = [key.strip() for key in env.text("READINESS_LEDGER_KEY").split(",") if key.strip()]
+
 # --- What it is made of -----------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -58,6 +61,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django.contrib.humanize",
+    "django.forms",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -247,6 +251,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- What people see --------------------------------------------------------------------------------------------------
 
+FORM_RENDERER = "web.forms.Renderer"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False

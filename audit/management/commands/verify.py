@@ -1,0 +1,46 @@
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError
+
+from audit.verification import verify_log
+
+
+class Command(BaseCommand):
+    help = (
+        "Verify the decision log: guards, signatures, and every entry from its payload to the signed root. "
+        "Exit code 0: verified; 1: something is wrong (the first bad entry is named); 3: cannot decide."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--since-checkpoint",
+            action="store_true",
+            help="Only the entries after the checkpoint outside the database (seconds, for every few minutes).",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        failed = []
+        try:
+            for number, step in enumerate(
+                verify_log(since_checkpoint=options["since_checkpoint"], report=self.report), start=1
+            ):
+                mark = self.style.SUCCESS("ok  ") if step.ok else self.style.ERROR("FAIL")
+                self.stdout.write(f"{number}. {mark} {step.name}: {step.detail}")
+                if not step.ok:
+                    failed.append(step)
+        except DatabaseError as error:
+            self.stderr.write(f"Cannot decide: the database did not answer ({str(error).strip()}).")
+            sys.exit(3)
+        if failed:
+            indexes = [step.index for step in failed if step.index is not None]
+            first = f" First bad entry: {min(indexes)}." if indexes else ""
+            self.stdout.write(self.style.ERROR(f"The ledger is NOT verified.{first}"))
+            sys.exit(1)
+        self.stdout.write(self.style.SUCCESS("The ledger is verified."))
+
+    def report(self, count: int) -> None:
+        if count and self.stderr.isatty():
+            self.stderr.write(f"   {count:,} entries", ending="\r")

@@ -1,0 +1,49 @@
+"""The rows of the decision log, streamed in order, in the shape that a walk takes. For millions of them: no objects."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from audit.leaf import Leaf
+from audit.walk import LogError, Walk
+
+REPORT_EVERY = 20_000
+# One statement, one snapshot: an erasure in between cannot show a payload gone and its tombstone not there yet.
+_COPY = """
+    COPY (
+        SELECT e.index, e.kind, e.actor_id, e.via, e.subject, e.system,
+               to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+               to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+               e.commitment, e.leaf, e.leaf_hash, p.salt, p.payload
+        FROM audit_entry e LEFT JOIN audit_payload p ON p.index = e.index
+        WHERE e.index >= %s ORDER BY e.index
+    ) TO STDOUT (FORMAT BINARY)
+"""
+_TYPES = ["int8", *["text"] * 7, "bytea", "text", "bytea", "bytea", "bytea"]
+
+
+def feed(walk: Walk, connection: BaseDatabaseWrapper, *, report: Callable[[int], None] = lambda count: None) -> bytes:
+    """Walk all entries from where `walk` stands to the end of the log. Returns their leaf hashes, 32 bytes each."""
+    hashes = bytearray()
+    for index, *fields, text, stored, salt, payload in _stream(connection, start=walk.tree.size):
+        if index != walk.tree.size:
+            raise LogError(f"it is missing; the next one is entry {index}", index=walk.tree.size)
+        leaf, data = Leaf(index, *fields), text.encode()
+        if leaf.encode() != data:
+            raise LogError("its columns say something else than its leaf", index=index)
+        hashes += walk.add(leaf, data, salt, payload, stored)
+        if index % REPORT_EVERY == 0:
+            report(index)
+    return bytes(hashes)
+
+
+def _stream(connection: BaseDatabaseWrapper, *, start: int) -> Iterator[tuple[Any, ...]]:
+    connection.ensure_connection()
+    with (
+        connection.wrap_database_errors,
+        connection.connection.cursor() as cursor,
+        cursor.copy(_COPY, [start]) as copy,
+    ):
+        copy.set_types(_TYPES)
+        yield from copy.rows()

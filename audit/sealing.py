@@ -1,0 +1,163 @@
+"""Signing the decision log: verify what is new, then sign, then keep the head outside, then publish it.
+
+The order matters. Verified first, because a signature over something wrong cannot be taken back. Kept outside before it
+is published, so that no head that anybody has seen is unknown here. What remains: whoever controls the database, the
+key and the folder can still sign another history; only copies of heads that others hold show that.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from audit import ledger, rows
+from audit.actors import SYSTEM
+from audit.checkpoint import NoteError, Signer, TreeHead, VerifierKey, sign, verify
+from audit.merkle import HASH_SIZE, Frontier
+from audit.models import Checkpoint, Head
+from audit.outside import Outside
+from audit.signing import signers
+from audit.walk import LogError, Walk
+from jobs import outbox
+
+log = logging.getLogger(__name__)
+
+LOG = "decisions"
+# One sealer at a time, over all machines: pg_try_advisory_xact_lock(class, object), "RD" and the log's number.
+_LOCK = (0x5244, 1)
+
+
+class SealRefused(Exception):
+    """The log was not signed, and takes no entries until an operator has looked. Trying again would not help."""
+
+    permanent = True
+
+
+def seal(*, now: datetime) -> TreeHead | None:
+    """Sign the log as it is now. Returns the new head; None where nothing is new or another process is at it.
+
+    Where the log is wrong, it becomes read-only, everybody who listens is told, and SealRefused is raised. Where only
+    this process lacks what it needs (the anchor or a key), it refuses as well, and the log goes on unsigned.
+    """
+    try:
+        with transaction.atomic(), _alone() as mine:
+            return _seal(now) if mine else None
+    except NoteError as error:
+        log.critical("The ledger is not signed: %s", error)
+        raise SealRefused(str(error)) from error
+    except LogError as error:
+        reason = str(error)
+    stop(reason, now=now)
+    raise SealRefused(reason)
+
+
+def stop(reason: str, *, now: datetime) -> None:
+    """Make the log read-only. Nothing can be decided from now on: an unverifiable record counts as none."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        head = Head.objects.get(log=LOG)
+        if head.read_only == reason:
+            return
+        cursor.execute("SELECT audit_stop(%s)", [reason])
+        outbox.emit(
+            "audit.ledger-stopped", subject=f"log:{LOG}", payload={"reason": reason, "size": head.size}, now=now
+        )
+    log.critical("The ledger is read-only: %s", reason)
+
+
+def _seal(now: datetime) -> TreeHead | None:
+    head = Head.objects.get(log=LOG)
+    if head.read_only:
+        return None
+    keys = signers(head.origin, create=True)
+    outside = Outside.of(LOG)
+    # 1. The anchor outside: ours, and not ahead of the database.
+    anchor = read_anchor(outside, head, [key.public for key in keys])
+    if head.size == (anchor.size if anchor else 0):
+        return None
+    _announce_keys(keys, now)
+    # 2. From the tree of the anchor over every new entry: payload, commitment, leaf, hash.
+    start = tree_of(anchor)
+    known = b"" if start.size else outside.known(anchor) if anchor else b""
+    walk = Walk([anchor] if anchor else [], start=start, known=known)
+    hashes = rows.feed(walk, connection)
+    tree = walk.finish()
+    if tree.size < head.size:
+        raise LogError(f"it is missing: the log counts {head.size} entries", index=tree.size)
+    # 3. Sign, keep outside, publish.
+    new = TreeHead(head.origin, tree.size, tree.root())
+    note = sign(new, keys)
+    size = anchor.size if anchor else 0
+    outside.keep(note, hashes=hashes[(size - start.size) * HASH_SIZE :], start=size)
+    publish(new, note, keys, tree)
+    return new
+
+
+def read_anchor(outside: Outside, head: Head, keys: list[VerifierKey]) -> TreeHead | None:
+    """The head kept outside, verified; None on the very first start. A database that is behind it is refused."""
+    note = outside.note()
+    if note is None:
+        last = Checkpoint.objects.order_by("size").last()
+        if last is not None:
+            raise NoteError(
+                f"the database holds a signed checkpoint of {last.size} entries, and {outside.checkpoint} "
+                "is not there: the data folder is another one, or was lost"
+            )
+        return None
+    anchor = verify(note, keys)
+    if anchor.origin != head.origin:
+        raise NoteError(
+            f"{outside.checkpoint} belongs to the log {anchor.origin}, the database to {head.origin}: "
+            "another database, or another data folder"
+        )
+    if anchor.size > head.size:
+        raise LogError(
+            f"the database was set back: it has {head.size} entries, the last signed checkpoint has {anchor.size}",
+            index=head.size,
+        )
+    return anchor
+
+
+def publish(head: TreeHead, note: str, keys: list[Signer], tree: Frontier) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT audit_publish(%s, %s, %s, %s, %s)",
+            [head.size, head.root, note, _written(keys), b"".join(tree.peaks)],
+        )
+
+
+def tree_of(anchor: TreeHead | None) -> Frontier:
+    """The tree under the anchor, from the peaks published with it. They count only if their root is the signed one;
+    otherwise (a crash between keeping and publishing) the walk starts at the first entry."""
+    if anchor is not None:
+        row = Checkpoint.objects.filter(size=anchor.size).first()
+        if row is not None:
+            peaks = bytes(row.peaks)
+            parts = [peaks[at : at + HASH_SIZE] for at in range(0, len(peaks), HASH_SIZE)]
+            if len(parts) == anchor.size.bit_count():
+                tree = Frontier(anchor.size, parts)
+                if tree.root() == anchor.root:
+                    return tree
+    return Frontier()
+
+
+def _announce_keys(keys: list[Signer], now: datetime) -> None:
+    """A change of keys is an act like any other: it stands in the log, before the first head that a new key signs."""
+    last = Checkpoint.objects.order_by("size").last()
+    if last is None or last.keys != _written(keys):
+        payload = {"keys": [str(key.public) for key in keys]}
+        ledger.append(kind="ledger.keys-set", by=SYSTEM, subject=f"log:{LOG}", now=now, payload=payload)
+
+
+def _written(keys: list[Signer]) -> str:
+    return "\n".join(str(key.public) for key in keys)
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", list(_LOCK))
+        mine = bool(cursor.fetchone()[0])
+        cursor.execute("SET LOCAL statement_timeout = 0")  # the first walk may be long
+        yield mine
