@@ -49,7 +49,7 @@ def _secrets() -> Iterator[CheckMessage]:
 
 @register(Tags.caches)
 def cache_is_shared(app_configs: Apps, **_: Any) -> list[CheckMessage]:
-    backend = settings.CACHES["default"]["BACKEND"]
+    backend = str(settings.CACHES["default"]["BACKEND"])
     if settings.DEBUG or not backend.endswith(PRIVATE_CACHES):
         return []
     return [Error(f"The cache {backend} is not shared between processes.", id="readiness.E003")]
@@ -95,20 +95,16 @@ def _database(alias: str) -> Iterator[CheckMessage]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version_num")
         version = int(cursor.fetchone()[0]) // 10000
-        cursor.execute("SELECT rolsuper, current_user FROM pg_roles WHERE rolname = current_user")
-        is_superuser, role = cursor.fetchone()
-        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user")
-        owned = cursor.fetchone()[0]
     if version < OLDEST_POSTGRESQL:
         yield Error(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer.", id="readiness.E006")
-    for sentence in guards.missing(connection):
-        yield Error(f"The ledger is not guarded: {sentence}", hint="Run manage.py prepare.", id="readiness.E007")
-    if (is_superuser or owned) and not settings.DEBUG:
-        yield Error(
-            f"The application connects as {role}, which could rewrite the ledger.",
-            hint="Use readiness_app in DATABASE_URL; python -m readiness.up.roles makes the roles.",
-            id="readiness.E008",
-        )
+    if absent := guards.missing(connection):
+        for sentence in absent:
+            hint = "Run manage.py prepare as the owner of the tables."
+            yield Error(f"The ledger is not guarded: {sentence}.", hint=hint, id="readiness.E007")
+        return
+    for sentence in guards.advice(connection):
+        hint = "docs/how-to/run.md says which roles to make."
+        yield Warning(f"The ledger could be guarded better: {sentence}.", hint=hint, id="readiness.W002")
 
 
 def refuse_nonsense() -> None:

@@ -6,5 +6,8 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
-    path("accounts/", include("allauth.urls")),
+    path("", include("web.urls")),
+    path("", include("accounts.urls")),
+    path("accounts/", include("accounts.signin_urls")),
+    path("api/", include("accounts.api_urls")),
 ]

@@ -108,7 +108,7 @@ class Postgres:
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         access = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}"]
         speed = [] if self.durable else ["--no-sync"]
-        argv = ["initdb", "-D", target, *locale, *access, *speed, "--data-checksums", "--no-instructions"]
+        argv = ["initdb", "-D", str(target), *locale, *access, *speed, "--data-checksums", "--no-instructions"]
         keeper.run(self._child("initdb", argv))
         target.rename(self.cluster)
         shutil.rmtree(draft)
