@@ -12,6 +12,7 @@ _MEMBERS = frozenset(Role.values) - {Role.ADMIN}
 
 # permission -> roles that have it on a system
 PERMISSIONS: dict[str, frozenset[str]] = {
+    "accounts.manage": frozenset({Role.ADMIN}),
     "audit.browse": _MEMBERS | {Role.ADMIN},
     "audit.payload": frozenset({Role.AUDITOR}),
     "metrics.manage": frozenset({Role.ENGINEERING, Role.OPERATIONS, Role.PRODUCT}),

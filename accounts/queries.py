@@ -1,11 +1,12 @@
 """Who holds what, now. Roles are read afresh at each question: nothing here is cached."""
 
+from collections import Counter
 from datetime import datetime
 
 from allauth.mfa.models import Authenticator
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
-from accounts.models import RoleGrant, User
+from accounts.models import ApiToken, FactorReset, RoleGrant, User
 from accounts.roles import CONFIRMED_ROLES, SIGNING_ROLES, Role
 
 # A recovery code replaces a lost factor once; it is none itself.
@@ -62,3 +63,57 @@ def must_enrol(user: User, *, now: datetime) -> bool:
     asks = living_grants(now=now).filter(role__in=CONFIRMED_ROLES, user=OuterRef("pk"))
     has = Authenticator.objects.filter(user=OuterRef("pk"), type__in=STRONG_FACTORS)
     return User.objects.filter(Exists(asks), ~Exists(has), pk=user.pk).exists()
+
+
+def may_read_people(user: User, *, now: datetime) -> bool:
+    """Admins run the list; auditors review who may do what."""
+    return not roles_of(user, system="", now=now).isdisjoint({Role.ADMIN, Role.AUDITOR})
+
+
+def people(*, text: str = "", role: str = "", system: str = "", now: datetime) -> QuerySet[User]:
+    """The list of people with their living roles; `text` is looked for in names and addresses."""
+    found = User.objects.prefetch_related(
+        Prefetch("grants", living_grants(now=now).order_by("system", "role"), to_attr="living")
+    )
+    if text:
+        found = found.filter(Q(name__icontains=text) | Q(email__icontains=text))
+    if role or system:
+        grants = living_grants(now=now).filter(user=OuterRef("pk"))
+        if role:
+            grants = grants.filter(role=role)
+        if system:
+            grants = grants.filter(system__in=["", system])
+        found = found.filter(Exists(grants))
+    return found
+
+
+def waiting_grants(*, now: datetime) -> QuerySet[RoleGrant]:
+    """Grants that a second person has still to confirm, oldest first."""
+    return (
+        RoleGrant.objects.filter(
+            Q(ends_at=None) | Q(ends_at__gt=now),
+            role__in=CONFIRMED_ROLES,
+            founding=False,
+            confirmed_at=None,
+            revoked_at=None,
+            ended_at=None,
+        )
+        .select_related("user", "granted_by")
+        .order_by("granted_at")
+    )
+
+
+def waiting_resets() -> QuerySet[FactorReset]:
+    return FactorReset.objects.filter(done_at=None).select_related("user", "requested_by").order_by("requested_at")
+
+
+def factors_of(user: User) -> dict[str, int]:
+    """How many second factors of each kind a person has."""
+    kinds = Authenticator.objects.filter(user=user, type__in=STRONG_FACTORS).values_list("type", flat=True)
+    return dict(Counter(kinds))
+
+
+def tokens_of(user: User, *, now: datetime) -> QuerySet[ApiToken]:
+    """The tokens a person may see: their own; an admin, all."""
+    tokens = ApiToken.objects.select_related("owner")
+    return tokens if is_admin(user, now=now) else tokens.filter(owner=user)

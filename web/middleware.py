@@ -42,13 +42,10 @@ class ProblemMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, OperationalError):
             # Connection lost or a timeout of ours struck: nothing was written, the caller may try again.
-            problem = Unavailable("The database did not answer in time. Nothing was changed; try again in a moment.")
-        else:
-            found = from_exception(error)
-            if found is None:
-                return None
-            problem = found
-        return respond(request, problem)
+            sentence = "The database did not answer in time. Nothing was changed; try again in a moment."
+            return respond(request, Unavailable(sentence))
+        problem = from_exception(error)
+        return None if problem is None else respond(request, problem)
 
 
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:

@@ -57,6 +57,20 @@ def invite(*, email: str, name: str, by: User, now: datetime) -> User:
     return user
 
 
+@transaction.atomic
+def rename(*, user: User, name: str, by: User, now: datetime) -> User:
+    """A new name for a person. Signatures and certificates keep the one that stood there."""
+    if by.pk != user.pk:
+        require_admin(by, now=now)
+    if not name.strip():
+        raise Invalid("A person needs a name: it stands on what they sign.")
+    before, user.name = user.name, name.strip()
+    user.save(update_fields=["name"])
+    payload = {"from": before, "to": user.name}
+    ledger.append(kind="user.renamed", by=by, subject=f"user:{user.pk}", now=now, payload=payload)
+    return user
+
+
 def invitation_path(user: User) -> str:
     """Where the invited person chooses a password. It works once, and for PASSWORD_RESET_TIMEOUT."""
     key = default_token_generator.make_token(user)
