@@ -59,7 +59,7 @@ class User(AbstractBaseUser):
         return str(self)
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """From roles alone: the sign-in backend inherits Django's, which asks for groups and superusers we don't have."""
+        """From roles alone: the sign-in backend inherits Django's, which asks for groups we don't have."""
         return self.is_active and load_backend("accounts.backends.RoleBackend").has_perm(self, perm, obj)
 
 
