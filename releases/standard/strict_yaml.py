@@ -31,12 +31,17 @@ class Lines:
         return self._lines.get(where, 1)
 
 
+class _Loader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            line = self.peek_event().start_mark.line + 1
+            raise YamlError(f"Line {line}: aliases are not read here. Write the value out.")
+        return super().compose_node(parent, index)
+
+
 def read_yaml(text: str) -> tuple[Any, Lines]:
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise YamlError(f"Line {event.start_mark.line + 1}: aliases are not read here. Write the value out.")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError(f"Line {mark.line + 1 if mark else 1}: this is not YAML: {error.problem}.") from None
