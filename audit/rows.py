@@ -1,6 +1,6 @@
 """The rows of the decision log, streamed in order, in the shape that a walk takes. For millions of them: no objects."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -26,7 +26,7 @@ _TYPES = ["int8", *["text"] * 7, "bytea", "text", "bytea", "bytea", "bytea"]
 def feed(walk: Walk, connection: BaseDatabaseWrapper, *, report: Callable[[int], None] = lambda count: None) -> bytes:
     """Walk all entries from where `walk` stands to the end of the log. Returns their leaf hashes, 32 bytes each."""
     hashes = bytearray()
-    for index, *fields, text, stored, salt, payload in _stream(connection, start=walk.tree.size):
+    for index, *fields, text, stored, salt, payload in stream(connection, _COPY, [walk.tree.size], _TYPES):
         if index != walk.tree.size:
             raise LogError(f"it is missing; the next one is entry {index}", index=walk.tree.size)
         leaf, data = Leaf(index, *fields), text.encode()
@@ -38,12 +38,15 @@ def feed(walk: Walk, connection: BaseDatabaseWrapper, *, report: Callable[[int],
     return bytes(hashes)
 
 
-def _stream(connection: BaseDatabaseWrapper, *, start: int) -> Iterator[tuple[Any, ...]]:
+def stream(
+    connection: BaseDatabaseWrapper, statement: str, values: Sequence[Any], types: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of one COPY, as PostgreSQL sends them: one statement, one snapshot, nothing held in memory."""
     connection.ensure_connection()
     with (
         connection.wrap_database_errors,
         connection.connection.cursor() as cursor,
-        cursor.copy(_COPY, [start]) as copy,
+        cursor.copy(statement, values) as copy,
     ):
-        copy.set_types(_TYPES)
+        copy.set_types(types)
         yield from copy.rows()
