@@ -48,7 +48,7 @@ class Postgres:
         keeper.start(self.child)
         keeper.wait_until(self._is_ready, seconds=60, what="PostgreSQL")
         passwords = {role: self.password(role) for role in (roles.OWNER, roles.APP, roles.AUDITOR)}
-        return roles.ensure(self.url("postgres", database="postgres"), database=DATABASE, passwords=passwords)
+        return roles.ensure(self.url("postgres"), database=DATABASE, passwords=passwords)
 
     def url(self, role: str, *, database: str = DATABASE) -> str:
         return f"postgres://{role}:{quote(self.password(role), safe='')}@/{database}?host={quote(str(self.socket))}"

@@ -1,7 +1,8 @@
 """The three database roles, so that the application cannot rewrite what it recorded.
 
 `readiness_owner` owns the tables and migrates; `readiness_app` is what web and workers are; `readiness_auditor` may
-look at the record and at nothing else. Run it again at any time: it only adds what is missing and sets the passwords.
+look at the record and at nothing else. What each may do with a table is granted after the migrations (audit/grants.py).
+Run it again at any time: it only adds what is missing and sets the passwords.
 """
 
 import argparse
@@ -20,16 +21,12 @@ _IN_DATABASE = """
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     GRANT USAGE, CREATE ON SCHEMA public TO readiness_owner;
     GRANT USAGE ON SCHEMA public TO readiness_app, readiness_auditor;
-    ALTER DEFAULT PRIVILEGES FOR ROLE readiness_owner IN SCHEMA public
-        GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO readiness_app;
-    ALTER DEFAULT PRIVILEGES FOR ROLE readiness_owner IN SCHEMA public
-        GRANT USAGE, SELECT ON SEQUENCES TO readiness_app;
 """
 
 
 def ensure(superuser_dsn: str, *, database: str, passwords: Mapping[str, str]) -> bool:
     """Make roles and database; return whether the database is new. A role without a password here cannot sign in."""
-    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
+    with psycopg.connect(superuser_dsn, dbname="postgres", autocommit=True) as connection:
         for role in (OWNER, APP, AUDITOR):
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))

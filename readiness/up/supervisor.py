@@ -9,8 +9,10 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from readiness import environment as env
 from readiness.up import keys, roles
 from readiness.up.broker import Broker
 from readiness.up.errors import Stopped, UpError
@@ -19,6 +21,7 @@ from readiness.up.postgres import Postgres
 from readiness.up.processes import Child, Keeper
 
 FIRST_PORT, LAST_PORT = 8000, 8019
+ENTRYPOINT = str(CHECKOUT / "bin" / "entrypoint")
 
 
 class Supervisor:
@@ -30,7 +33,7 @@ class Supervisor:
         self.keeper = Keeper(log=self.folder.log, say=self.say)
         self.postgres: Postgres | None = None
         self.environment: dict[str, str] = {}  # what the processes get beside ours
-        self.owner_url = ""
+        self.owner_url = self.admin_url = ""
         self.base_url = ""
 
     def run(self) -> None:
@@ -73,11 +76,13 @@ class Supervisor:
 
     def start_database(self) -> None:
         if is_set("DATABASE_URL"):
-            self.owner_url = os.environ.get("DATABASE_OWNER_URL", "")
+            self.owner_url = env.text("DATABASE_OWNER_URL")
+            self.admin_url = env.text("DATABASE_ADMIN_URL")
             return
         self.postgres = Postgres(data=self.folder.path, secrets=self.folder.keys)
         is_new = self.postgres.start(self.keeper)
         self.owner_url = self.postgres.url(roles.OWNER)
+        self.admin_url = self.postgres.url("postgres")
         self.environment["DATABASE_URL"] = self.postgres.url(roles.APP)
         self.say(f"PostgreSQL is up{', with a new database' if is_new else ''}.")
 
@@ -92,24 +97,20 @@ class Supervisor:
     def prepare(self) -> str:
         """Bring the database to this version, as its owner. Returns the way in for the first administrator."""
         self.say("Bringing the database to this version ...")
-        owner = {"DATABASE_URL": self.owner_url} if self.owner_url else {}
-        printed = self.keeper.run(self.child("prepare", ["manage.py", "prepare"], **owner))
-        done = json.loads(printed.splitlines()[-1])
+        prepare = self.child("prepare", [sys.executable, "manage.py", "prepare"], database=self.owner_url)
+        done = json.loads(self.keeper.run(prepare).splitlines()[-1])
+        if done["guards"] and self.admin_url:
+            self.keeper.run(self.child("guard", [sys.executable, "manage.py", "guard"], database=self.admin_url))
         self.say(f"The database is ready ({done['migrations']} migrations applied).")
         link = done["setup_link"]
         return f"First administrator: {self.base_url}{link} (works once)" if link else ""
 
     def start_processes(self, port: int) -> None:
-        addresses = [option for address in listen_on(port) for option in ("--bind", address)]
-        web = self.child("web", ["-m", "gunicorn", "--config", "python:readiness.web_server", *addresses])
-        worker = self.child(
-            "worker",
-            ["-m", "celery", "-A", "readiness", "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"],
-        )
+        web, worker, beat = (self.child(name, [ENTRYPOINT, name]) for name in ("web", "worker", "beat"))
+        web.env = {**web.env, "READINESS_BIND": " ".join(listen_on(port))}
         worker.patience = 20  # its tasks may finish; what does not is queued again at the next start
-        beat = self.child("beat", ["-m", "celery", "-A", "readiness", "beat", "--pidfile="])
-        # When we are killed there is no warm shutdown: database and broker go at the same moment. (A worker that finds
-        # its broker gone hangs in its shutdown; killed, it loses nothing, since what it did not finish is queued again.)
+        # When we are killed there is no warm shutdown: database and broker go at the same moment. A worker that finds its
+        # broker gone hangs in its shutdown; killed, it loses nothing, since what it did not finish is queued again.
         web.orphaned_with, worker.orphaned_with = signal.SIGQUIT, signal.SIGKILL
         self.say("Starting web, worker and beat ...")
         for child in (web, worker, beat):
@@ -137,7 +138,7 @@ class Supervisor:
         from demo.processes import children  # only a demo needs it
 
         self.say("Filling in the demo project ...")
-        printed = self.keeper.run(self.child("demo", ["manage.py", "demo"]))
+        printed = self.keeper.run(self.child("demo", [sys.executable, "manage.py", "demo"]))
         for part in children(self.folder.path, self.base_url):
             child = self.child(part.name, [])
             child.argv, child.env = part.argv, {**child.env, **part.env}
@@ -151,9 +152,13 @@ class Supervisor:
             print(f"  {line}", flush=True)
         print(f"  Data: {self.folder.path} (logs in {self.folder.log.name}/)\n  Stop: Ctrl-C\n", flush=True)
 
-    def child(self, name: str, arguments: list[str], **extra: str) -> Child:
-        env = {**os.environ, **self.environment, **extra, "PYTHONUNBUFFERED": "1"}
-        return Child(name=name, argv=[sys.executable, *arguments], env=env, cwd=CHECKOUT)
+    def child(self, name: str, argv: list[str], database: str = "") -> Child:
+        path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"  # our Python first
+        variables = {**os.environ, **self.environment, "PATH": path, "PYTHONUNBUFFERED": "1"}
+        if database:
+            variables["DATABASE_URL"] = database
+            variables.pop("DATABASE_URL_FILE", None)
+        return Child(name=name, argv=argv, env=variables, cwd=CHECKOUT)
 
     def choose_port(self) -> int:
         if self.wanted_port is not None:

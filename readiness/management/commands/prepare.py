@@ -1,12 +1,14 @@
 import json
 from typing import Any
 
-from accounts.actions.setup import setup_link
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+
+from accounts.actions.setup import setup_link
+from audit import guards
 
 
 class Command(BaseCommand):
@@ -18,6 +20,12 @@ class Command(BaseCommand):
             cursor.execute("SET statement_timeout = 0")  # a migration takes as long as it takes
         executor = MigrationExecutor(connection)
         waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-        call_command("migrate", interactive=False, verbosity=0)
+        # The cache table first: what follows the migrations gives the application its rights on every table there is.
         call_command("createcachetable", verbosity=0)
-        self.stdout.write(json.dumps({"migrations": waiting, "setup_link": setup_link(timezone.now())}))
+        call_command("migrate", interactive=False, verbosity=0)
+        done = {
+            "migrations": waiting,
+            "guards": guards.advice(connection),
+            "setup_link": setup_link(timezone.now()),
+        }
+        self.stdout.write(json.dumps(done))
