@@ -1,0 +1,211 @@
+"""Requests out of spans, some seconds after their batch came, and again when more of the same trace comes.
+
+Runs along the request log: every batch is looked at once, in order, and whatever traces it touches are summed up from all
+their spans that are there. So a span that comes late, or before its parent, changes the request it belongs to, and the
+rollups with it (audit.rollups).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from audit import canonical
+from audit.approval import Approved, judge
+from audit.fingerprints import approvals_of
+from audit.models import Call, Request, Span, SpanBatch, SpanLog, Unapproved
+from audit.rollups import Delta
+from audit.summary import RequestSummary, summarise
+from jobs.outbox import emit
+
+# Most traces are whole by then: the exporter of an ordinary SDK sends every five seconds.
+QUIET = timedelta(seconds=5)
+ALARM_EVERY = timedelta(hours=1)
+# Spans of one trace may start this long before the batch that touched it (48 hours at most, plus a long trace).
+_BEFORE = timedelta(days=4)
+_AT_ONCE = 100
+_LOCK = (0x5244, 3)
+_NOT_NEEDED = ("attributes", "resource", "events", "input_commitment", "output_commitment", "leaf_hash")
+
+type Key = tuple[str, str, UUID]
+
+
+def derive(*, now: datetime) -> int:
+    """Derives what is quiet. Returns how many requests were written."""
+    written = 0
+    while True:
+        with transaction.atomic(), _alone() as mine:
+            batches = _quiet_batches(now) if mine else []
+            if not batches:
+                return written
+            written += _derive(batches, now)
+            last = batches[-1]
+            SpanLog.objects.update(derived_to=(last.first_index or 0) + last.count)
+
+
+def row_of(summary: RequestSummary, approvals: Iterable[Approved], *, now: datetime) -> Request:
+    """The row that a summary makes, unsaved, judged by what was approved when it started."""
+    finding = judge(summary.seen, approvals, at=summary.started_at)
+    row = Request(
+        calls=len(summary.calls),
+        calls_unknown=sum(call.cost_nanousd is None for call in summary.calls),
+        approval=finding.state,
+        approved_release_id=finding.release_id,
+        derived_at=now,
+    )
+    for name in _COPIED:
+        setattr(row, name, getattr(summary, name))
+    row.models_seen = list(summary.models_seen)
+    row.source_ids = None if summary.source_ids is None else list(summary.source_ids)
+    row.flags = [*summary.flags, *(f"{key.replace('_', '-')}-not-reported" for key in finding.missing)]
+    return row
+
+
+_COPIED = [
+    name
+    for name in RequestSummary.__slots__
+    if name not in ("calls", "prompt_hashes", "releases", "models_seen", "source_ids", "flags")
+]
+
+
+def _quiet_batches(now: datetime) -> list[SpanBatch]:
+    derived_to = SpanLog.objects.get().derived_to
+    found = SpanBatch.objects.filter(first_index__gte=derived_to).defer("leaves").order_by("first_index")[:_AT_ONCE]
+    quiet = []
+    for batch in found:
+        if batch.received_at > now - QUIET:
+            break
+        quiet.append(batch)
+    return quiet
+
+
+def _derive(batches: Sequence[SpanBatch], now: datetime) -> int:
+    touched: set[Key] = {(batch.system, batch.environment, trace) for batch in batches for trace in batch.traces}
+    traces = {key[2] for key in touched}
+    groups: defaultdict[Key, list[Span]] = defaultdict(list)
+    spans = Span.objects.filter(
+        trace_id__in=traces,
+        started_at__gte=min(batch.received_at for batch in batches) - _BEFORE,
+        started_at__lte=max(batch.received_at for batch in batches) + QUIET + timedelta(days=1),
+    ).defer(*_NOT_NEEDED)
+    for span in spans.iterator():
+        key = (span.system, span.environment, span.trace_id)
+        if key in touched:
+            groups[key].append(span)
+    delta = Delta()
+    old = _take_out(touched, delta)
+    approvals = {system: approvals_of(system) for system in {key[0] for key in groups}}
+    rows, calls = [], []
+    for key, group in groups.items():
+        summary = summarise(group)
+        row = row_of(summary, approvals[key[0]], now=now)
+        if key in old:
+            row.id = old[key].id
+        rows.append(row)
+        calls += _call_rows(summary)
+    Request.objects.bulk_create(rows)
+    Call.objects.bulk_create(calls)
+    for row in rows:
+        delta.request(row, +1)
+    for call in calls:
+        delta.call(call, +1)
+    delta.apply()
+    _watch_unapproved(rows, old, now)
+    return len(rows)
+
+
+def _take_out(touched: set[Key], delta: Delta) -> dict[Key, Request]:
+    """Removes what was derived from the same traces before, and what that added to the sums."""
+    traces = {key[2] for key in touched}
+    old = {}
+    for row in Request.objects.filter(trace_id__in=traces):
+        key = (row.system, row.environment, row.trace_id)
+        if key in touched:
+            old[key] = row
+            delta.request(row, -1)
+    if not old:
+        return {}
+    calls = [
+        call
+        for call in Call.objects.filter(trace_id__in=traces)
+        if (call.system, call.environment, call.trace_id) in touched
+    ]
+    for call in calls:
+        delta.call(call, -1)
+    Call.objects.filter(pk__in=[call.pk for call in calls]).delete()
+    Request.objects.filter(pk__in=[row.pk for row in old.values()]).delete()
+    return old
+
+
+def _call_rows(summary: RequestSummary) -> list[Call]:
+    return [
+        Call(
+            system=summary.system,
+            environment=summary.environment,
+            trace_id=summary.trace_id,
+            span_id=call.span_id,
+            started_at=call.started_at,
+            release=call.release,
+            tenant=call.tenant,
+            model=call.model,
+            tokens_in=call.tokens_in,
+            tokens_out=call.tokens_out,
+            cost_nanousd=call.cost_nanousd,
+        )
+        for call in summary.calls
+    ]
+
+
+def _watch_unapproved(rows: Iterable[Request], old: dict[Key, Request], now: datetime) -> None:
+    """Keeps what unapproved traffic looks like, and says so: at once when it is new, then hourly while it lasts."""
+    new: defaultdict[tuple[str, str, str], list[Request]] = defaultdict(list)
+    for row in rows:
+        before = old.get((row.system, row.environment, row.trace_id))
+        if row.approval == Request.Approval.UNAPPROVED and (before is None or before.approval != row.approval):
+            new[row.system, row.environment, canonical.digest(_fingerprint(row))].append(row)
+    for (system, environment, digest), found in new.items():
+        latest = max(found, key=lambda row: row.started_at)
+        seen, created = Unapproved.objects.get_or_create(
+            system=system,
+            environment=environment,
+            digest=digest,
+            defaults={
+                "fingerprint": _fingerprint(latest),
+                "first_seen": min(row.started_at for row in found),
+                "last_seen": latest.started_at,
+                "example_trace": latest.trace_id,
+                "alarmed_at": now,
+            },
+        )
+        alarm = created or seen.alarmed_at <= now - ALARM_EVERY
+        seen.requests += len(found)
+        seen.last_seen, seen.example_trace = max(seen.last_seen, latest.started_at), latest.trace_id
+        seen.alarmed_at = now if alarm else seen.alarmed_at
+        seen.save()
+        if alarm:
+            emit(
+                "audit.unapproved-traffic",
+                subject=f"system:{system}",
+                payload={
+                    "system": system,
+                    "environment": environment,
+                    "fingerprint": seen.fingerprint,
+                    "requests": seen.requests,
+                    "trace_id": latest.trace_id.hex,
+                },
+                now=now,
+            )
+
+
+def _fingerprint(row: Request) -> dict[str, object]:
+    return {"prompt_hash": row.prompt_hash, "models": row.models_seen, "release": row.release}
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", list(_LOCK))
+        yield bool(cursor.fetchone()[0])

@@ -1,0 +1,267 @@
+"""What a span says, read from whichever names its instrumentation uses. Pure.
+
+Nothing is guessed: an absent count stays None, an unreadable one too. What is read here keeps the sender's words;
+redaction, prices and contract come after.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from audit.ingest import names
+from audit.ingest.wire import WireSpan
+
+SERVER = 2
+_TIMEOUT = re.compile(r"time(?:d)?[\s_-]?out|deadline", re.IGNORECASE)
+_SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
+
+_OPERATIONS = {
+    "chat": "model",
+    "text_completion": "model",
+    "generate_content": "model",
+    "completion": "model",
+    "embeddings": "embedding",
+    "retrieval": "retrieval",
+    "execute_tool": "tool",
+    "invoke_agent": "agent",
+    "create_agent": "agent",
+    "invoke_workflow": "chain",
+}
+_OPENINFERENCE = {
+    "llm": "model",
+    "embedding": "embedding",
+    "retriever": "retrieval",
+    "reranker": "retrieval",
+    "tool": "tool",
+    "agent": "agent",
+    "chain": "chain",
+    "guardrail": "validation",
+    "evaluator": "validation",
+}
+_TRACELOOP = {"workflow": "chain", "task": "chain", "agent": "agent", "tool": "tool"}
+KINDS = frozenset({*_OPERATIONS.values(), *_OPENINFERENCE.values(), "request", "other"})
+
+
+@dataclass(slots=True)
+class Reading:
+    kind: str
+    component: str
+    request_id: str
+    release: str
+    system_label: str
+    environment_label: str
+    tenant: str
+    prompt_name: str
+    prompt_version: str
+    prompt_hash: str
+    prompt_hash_source: str  # claimed, recomputed, mismatch (a template came that has another hash), or empty
+    model_requested: str
+    model_answered: str
+    provider: str
+    response_id: str
+    tokens_in: int | None
+    tokens_out: int | None
+    tokens_cached: int | None
+    claimed_cost_usd: Decimal | None
+    source_ids: list[str] | None  # None: says nothing about sources; empty: searched and found none
+    input_valid: bool | None
+    output_valid: bool | None
+    input_text: str | None
+    output_text: str | None
+    failed: bool
+    error_type: str
+    retries: int | None
+    timed_out: bool
+    fallback: str
+    handoff: bool
+
+
+def read_span(span: WireSpan) -> Reading:
+    own = span.attributes
+    both = {**span.resource, **own} if span.resource else own
+    error_type = _error_type(span)
+    prompt_hash, prompt_hash_source = _prompt_hash(own)
+    kind = _kind(span)
+    return Reading(
+        kind=kind,
+        component=_text(both, names.COMPONENT) or kind,
+        request_id=_text(own, names.REQUEST_ID),
+        release=_text(both, names.RELEASE),
+        system_label=_text(both, names.SYSTEM),
+        environment_label=_text(both, names.ENVIRONMENT),
+        tenant=_text(both, names.TENANT),
+        prompt_name=_text(own, names.PROMPT_NAME),
+        prompt_version=_text(own, names.PROMPT_VERSION),
+        prompt_hash=prompt_hash,
+        prompt_hash_source=prompt_hash_source,
+        model_requested=_text(own, names.MODEL_REQUESTED),
+        model_answered=_text(own, names.MODEL_ANSWERED),
+        provider=_text(own, names.PROVIDER),
+        response_id=_text(own, names.RESPONSE_ID),
+        tokens_in=_count(own, names.TOKENS_IN),
+        tokens_out=_count(own, names.TOKENS_OUT),
+        tokens_cached=_count(own, names.TOKENS_CACHED),
+        claimed_cost_usd=_money(own),
+        source_ids=_source_ids(own),
+        input_valid=_truth(own, names.INPUT_VALID),
+        output_valid=_truth(own, names.OUTPUT_VALID),
+        input_text=_text(own, names.INPUT_TEXT) or None,
+        output_text=_output_text(own, kind),
+        failed=span.status == 2 or bool(error_type),
+        error_type=error_type or ("error" if span.status == 2 else ""),
+        retries=_count(own, names.RETRIES),
+        timed_out=bool(_truth(own, names.TIMED_OUT)) or bool(_TIMEOUT.search(error_type)),
+        fallback=_label(own, names.FALLBACK),
+        handoff=_label(own, names.HANDOFF) != "",
+    )
+
+
+def _kind(span: WireSpan) -> str:
+    own = span.attributes
+    if (said := own.get("readiness.kind")) in KINDS:
+        return str(said)
+    if kind := _OPERATIONS.get(str(own.get("gen_ai.operation.name", ""))):
+        return kind
+    if kind := _OPENINFERENCE.get(str(own.get("openinference.span.kind", "")).lower()):
+        return kind
+    if kind := _TRACELOOP.get(str(own.get("traceloop.span.kind", ""))):
+        return kind
+    if operation := own.get("ai.operationId"):
+        return _vercel_kind(str(operation))
+    if "gen_ai.request.model" in own or "llm.model_name" in own:
+        return "embedding" if own.get("llm.request.type") == "embedding" else "model"
+    return "request" if span.kind == SERVER or not span.parent_id else "other"
+
+
+def _vercel_kind(operation: str) -> str:
+    if operation == "ai.toolCall":
+        return "tool"
+    return "embedding" if operation.startswith("ai.embed") else "model"
+
+
+def _first(attributes: Mapping[str, Any], keys: Iterable[str]) -> Any:
+    for key in keys:
+        value = attributes.get(key)
+        if value not in (None, "", []):
+            return value
+    return None
+
+
+def _text(attributes: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """Headers come as lists of one, versions as numbers."""
+    value = _first(attributes, keys)
+    if isinstance(value, list):
+        value = value[0]
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else str(value)
+
+
+def _label(attributes: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """True, or which one it was; "false" and the like say no."""
+    text = _text(attributes, keys)
+    return "" if text.lower() in ("false", "0", "none", "no") else text
+
+
+def _count(attributes: Mapping[str, Any], keys: Iterable[str]) -> int | None:
+    """A whole number from zero up that a column can hold; anything else is unknown, and the next name is asked."""
+    for key in keys:
+        value = attributes.get(key)
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            value = int(value) if len(value) < 11 else None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
+            return value
+    return None
+
+
+def _truth(attributes: Mapping[str, Any], keys: Iterable[str]) -> bool | None:
+    value = _first(attributes, keys)
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False, "1": True, "0": False}.get(str(value).lower())
+
+
+def _money(attributes: Mapping[str, Any]) -> Decimal | None:
+    try:
+        usd = Decimal(_text(attributes, names.COST_USD) or "NaN")
+    except InvalidOperation:
+        return None
+    return usd if usd.is_finite() and 0 <= usd < 1_000_000 else None
+
+
+def _error_type(span: WireSpan) -> str:
+    if said := _text(span.attributes, names.ERROR_TYPE):
+        return said
+    if span.status == 2:
+        for event in reversed(span.events):
+            if said := _text(event.attributes, names.ERROR_TYPE):
+                return said
+    return ""
+
+
+def _prompt_hash(attributes: Mapping[str, Any]) -> tuple[str, str]:
+    """The hash of the prompt version, and how we know it: a template that came along is hashed again."""
+    claimed = _text(attributes, names.PROMPT_HASH)
+    if match := _SHA256.fullmatch(claimed):
+        claimed = f"sha256:{match[1].lower()}"
+    if template := _text(attributes, names.PROMPT_TEMPLATE):
+        recomputed = "sha256:" + hashlib.sha256(template.encode()).hexdigest()
+        return recomputed, "recomputed" if claimed in ("", recomputed) else "mismatch"
+    return claimed, "claimed" if claimed else ""
+
+
+def _source_ids(attributes: Mapping[str, Any]) -> list[str] | None:
+    value: Any = None
+    for key in names.SOURCE_IDS:
+        if (value := attributes.get(key)) is not None:
+            break
+    if isinstance(value, str):
+        value = loads_or_none(value) if value[:1] in "[{" else [value]
+    if isinstance(value, list):
+        ids = (item.get("id") if isinstance(item, dict) else item for item in value)
+        return _unique(str(item) for item in ids if item not in (None, "") and not isinstance(item, (dict, list)))
+    indexed = [str(item) for key, item in attributes.items() if names.SOURCE_ID_INDEXED.fullmatch(key)]
+    return _unique(indexed) if indexed else None
+
+
+def _unique(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _output_text(attributes: Mapping[str, Any], kind: str) -> str | None:
+    """The answer as text: of our own attribute on any span, of an instrumentation's on model spans only."""
+    if kind not in ("model", "agent"):
+        return _text(attributes, names.OUTPUT_TEXT[:1]) or None
+    for key in names.OUTPUT_TEXT:
+        if text := _text(attributes, (key,)):
+            return _last_message(text) if key == "gen_ai.output.messages" else text
+    for key in reversed(attributes):
+        if names.OUTPUT_INDEXED.fullmatch(key):
+            return str(attributes[key])
+    return None
+
+
+def _last_message(text: str) -> str | None:
+    """Text parts of the last message in `gen_ai.output.messages`; None where a length limit cut the JSON."""
+    messages = loads_or_none(text)
+    if not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
+        return None
+    parts = messages[-1].get("parts")
+    if not isinstance(parts, list):
+        content = messages[-1].get("content")
+        return content if isinstance(content, str) else None
+    texts = [part.get("content") for part in parts if isinstance(part, dict) and part.get("type", "text") == "text"]
+    return "".join(text for text in texts if isinstance(text, str)) or None
+
+
+def loads_or_none(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

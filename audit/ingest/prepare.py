@@ -1,0 +1,276 @@
+"""From wire spans to rows: mapped, checked, redacted, priced, hashed. One bad span never spoils its batch."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from audit import canonical
+from audit.contract import IngestProfile, check_span
+from audit.ingest.mapping import Reading, read_span
+from audit.ingest.names import content_side
+from audit.ingest.rows import SpanRow, leaf_of
+from audit.ingest.wire import BadSpan, WireSpan, tidy
+from audit.merkle import leaf_hash
+from audit.payloads import DataKey, span_name
+from audit.pricing import NANO, Price, parse_prices, price_call
+from audit.redaction import redact, redact_value
+from audit.usage import BILLED
+
+MAX_AGE = timedelta(hours=48)
+MAX_AHEAD = timedelta(minutes=5)
+MAX_LEAF = 64 * 1024
+# Longer texts are cut after redaction, never before: an address must not be cut into something that is not one.
+MAX_LABEL = 200
+MAX_ATTRIBUTE = 4_096
+_CUT = "…[cut]"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a batch comes from: fixed by its token, not by its data."""
+
+    system: str
+    environment: str
+    profile_number: int
+    profile: IngestProfile
+
+
+@dataclass(slots=True)
+class Prepared:
+    row: SpanRow
+    leaf_hash: bytes
+    payload: tuple[UUID, bytes] | None  # data key, sealed document
+
+
+@dataclass(slots=True)
+class Batch:
+    spans: list[Prepared] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+
+
+def days_of(spans: Iterable[WireSpan], *, now: datetime) -> set[date]:
+    """The UTC days on which the storable spans of a batch started."""
+    return {_started(span).date() for span in spans if _untimely(span, now) is None}
+
+
+def prepare(spans: Iterable[WireSpan], *, source: Source, keys: Mapping[date, DataKey], now: datetime) -> Batch:
+    batch = Batch()
+    prices = _prices(canonical.dumps(source.profile.prices))
+    resources: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+    for span in spans:
+        try:
+            if reason := _untimely(span, now):
+                raise BadSpan(reason)
+            span.check()
+            found: Counter[str] = Counter()
+            # Spans of one batch share their resource: it is cleaned once.
+            if id(span.resource) not in resources:
+                plain = tidy(span.resource)
+                resources[id(span.resource)] = (plain, _cut_texts(redact_value(plain, batch.found)))
+            span.resource, resource = resources[id(span.resource)]
+            batch.spans.append(_prepare_one(span, resource, source, prices, keys, found))
+            batch.found.update(found)
+        except BadSpan as error:
+            batch.refused[str(error)] += 1
+    return batch
+
+
+def _untimely(span: WireSpan, now: datetime) -> str | None:
+    since_epoch = (now - _EPOCH) // timedelta(microseconds=1) * 1000
+    if span.start_ns > since_epoch + MAX_AHEAD // timedelta(microseconds=1) * 1000:
+        return "it starts more than 5 minutes in the future"
+    if span.start_ns < since_epoch - MAX_AGE // timedelta(microseconds=1) * 1000:
+        return "it started more than 48 hours ago"
+    return None
+
+
+def _started(span: WireSpan) -> datetime:
+    return _EPOCH + timedelta(microseconds=span.start_ns // 1000)
+
+
+def _prepare_one(
+    span: WireSpan,
+    resource: dict[str, Any],
+    source: Source,
+    prices: Mapping[str, Price],
+    keys: Mapping[date, DataKey],
+    found: Counter[str],
+) -> Prepared:
+    span.attributes = tidy(span.attributes)
+    reading = read_span(span)
+    attributes, content = _split(span.attributes)
+    events = _events(span, content, found)
+    outcome = check_span(
+        source.profile,
+        kind=reading.kind,
+        input_text=reading.input_text,
+        output_text=reading.output_text,
+        input_claimed=reading.input_valid,
+        output_claimed=reading.output_valid,
+        context_chars=sum(map(_characters, content["input"].values())),
+        tokens_out=reading.tokens_out,
+        duration_ms=(span.end_ns - span.start_ns) // 1_000_000,
+        retries=reading.retries,
+    )
+    started_at = _started(span)
+    trace_id, span_id = UUID(bytes=span.trace_id), span.span_id.hex()
+    key, name = keys[started_at.date()], span_name(source.system, trace_id, span_id)
+    # Over what was sent: the commitment says what the prompt was, even where only its redacted text is kept.
+    commitments = {side: key.commit(name, side, text) if text else None for side, text in content.items()}
+    kept = content if source.profile.payload_mode == "raw" else redact_value(content, found)
+    attributes = _cut_texts(redact_value(attributes, found))
+    cost, price_source = _cost(reading, prices, started_at)
+
+    def label(text: str, limit: int = MAX_LABEL) -> str:
+        return redact(text, found)[:limit]
+
+    row = SpanRow(
+        system=source.system,
+        environment=source.environment,
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=span.parent_id.hex(),
+        started_at=started_at,
+        duration_us=span.end_ns // 1000 - span.start_ns // 1000,
+        name=label(tidy(span.name)),
+        kind=reading.kind,
+        component=label(reading.component),
+        service=label(str(span.resource.get("service.name", ""))),
+        scope=label(tidy(span.scope)),
+        otlp_kind=span.kind if 0 <= span.kind <= 5 else 0,
+        failed=reading.failed,
+        error_type=label(reading.error_type),
+        status_message=label(tidy(span.status_message), MAX_ATTRIBUTE),
+        request_id=label(reading.request_id),
+        release=label(reading.release),
+        tenant=label(reading.tenant),
+        prompt_name=label(reading.prompt_name),
+        prompt_version=label(reading.prompt_version),
+        prompt_hash=label(reading.prompt_hash),
+        prompt_hash_source=reading.prompt_hash_source,
+        model_requested=label(reading.model_requested),
+        model_answered=label(reading.model_answered),
+        provider=label(reading.provider),
+        response_id=label(reading.response_id),
+        tokens_in=reading.tokens_in,
+        tokens_out=reading.tokens_out,
+        tokens_cached=reading.tokens_cached,
+        cost_nanousd=cost,
+        price_source=price_source,
+        source_ids=None if reading.source_ids is None else [label(text) for text in reading.source_ids[:MAX_LABEL]],
+        input_ok=outcome.input_ok,
+        output_ok=outcome.output_ok,
+        contract_source=outcome.source,
+        flags=[*outcome.flags, *_label_flags(reading, source)],
+        retries=reading.retries,
+        timed_out=reading.timed_out,
+        fallback=label(reading.fallback),
+        handoff=reading.handoff,
+        redactions=0,
+        attributes=attributes,
+        resource=resource,
+        events=events,
+        input_commitment=commitments["input"],
+        output_commitment=commitments["output"],
+    )
+    row.redactions = found.total()
+    if found and source.profile.pii_policy == "refuse":
+        raise BadSpan(f"it carries what the data policy refuses: {', '.join(sorted(found))}")
+    leaf = canonical.dumps(leaf_of(row))
+    if len(leaf) > MAX_LEAF:
+        raise BadSpan(f"its attributes and events have more than {MAX_LEAF} bytes")
+    payload = None
+    if any(content.values()) and source.profile.payload_mode != "none":
+        payload = (key.id, key.seal(name, {"mode": source.profile.payload_mode, **kept}))
+    return Prepared(row, leaf_hash(leaf), payload)
+
+
+def _split(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Attributes, and apart from them those that carry prompt and answer."""
+    plain: dict[str, Any] = {}
+    content: dict[str, dict[str, Any]] = {"input": {}, "output": {}}
+    for key, value in attributes.items():
+        side = content_side(key)
+        (content[side] if side else plain)[key] = value
+    return plain, content
+
+
+def _events(span: WireSpan, content: dict[str, dict[str, Any]], found: Counter[str]) -> list[dict[str, Any]]:
+    """Events with their texts cleaned. Older conventions send prompts and answers as events: that part is content."""
+    result = []
+    for number, event in enumerate(span.events):
+        attributes = tidy(event.attributes)
+        if side := content_side(event.name):
+            content[side][f"{event.name}.{number}"] = attributes
+            attributes = {}
+        plain, inside = _split(attributes)
+        for side, values in inside.items():
+            content[side].update({f"{event.name}.{number}.{key}": value for key, value in values.items()})
+        result.append(
+            {
+                "name": redact(tidy(event.name), found)[:MAX_LABEL],
+                "offset_us": max(-(2**53), min((event.at_ns - span.start_ns) // 1000, 2**53)) if event.at_ns else None,
+                "attributes": _cut_texts(redact_value(plain, found)),
+            }
+        )
+    return result
+
+
+def _cut_texts(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= MAX_ATTRIBUTE else value[: MAX_ATTRIBUTE - len(_CUT)] + _CUT
+    if isinstance(value, dict):
+        return {key[:MAX_LABEL]: _cut_texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cut_texts(item) for item in value]
+    return value
+
+
+def _characters(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_characters, value.values()))
+    return sum(map(_characters, value)) if isinstance(value, list) else 0
+
+
+def _label_flags(reading: Reading, source: Source) -> list[str]:
+    """The token decides what a span belongs to; a sender that says otherwise is shown, not believed."""
+    flags = []
+    if reading.system_label not in ("", source.system):
+        flags.append("system-differs")
+    if reading.environment_label not in ("", source.environment):
+        flags.append("environment-differs")
+    if reading.prompt_hash_source == "mismatch":
+        flags.append("prompt-hash-mismatch")
+    return flags
+
+
+def _cost(reading: Reading, prices: Mapping[str, Price], at: datetime) -> tuple[int | None, str]:
+    if reading.kind not in BILLED:
+        return None, ""
+    priced = price_call(
+        prices=prices,
+        models=tuple(filter(None, (reading.model_answered, reading.model_requested))),
+        provider=reading.provider,
+        tokens_in=reading.tokens_in,
+        tokens_out=reading.tokens_out,
+        cached_in=reading.tokens_cached,
+        at=at,
+    )
+    if priced is not None:
+        return priced.nanousd, priced.source
+    if reading.claimed_cost_usd is not None:
+        return int(reading.claimed_cost_usd * NANO), "claimed"
+    return None, ""
+
+
+@lru_cache(maxsize=64)
+def _prices(table: bytes) -> dict[str, Price]:
+    return parse_prices(canonical.loads(table))  # type: ignore[arg-type]

@@ -1,0 +1,40 @@
+from audit.models.ledger import Checkpoint, Entry, Head, Payload
+from audit.models.trail import (
+    Call,
+    Fingerprint,
+    PayloadKey,
+    Profile,
+    Request,
+    Rollup,
+    Span,
+    SpanBatch,
+    SpanCheckpoint,
+    SpanLog,
+    SpanPayload,
+    SpanTile,
+    Spend,
+    Unapproved,
+)
+from audit.models.vault import Blob
+
+__all__ = [
+    "Blob",
+    "Call",
+    "Checkpoint",
+    "Entry",
+    "Fingerprint",
+    "Head",
+    "Payload",
+    "PayloadKey",
+    "Profile",
+    "Request",
+    "Rollup",
+    "Span",
+    "SpanBatch",
+    "SpanCheckpoint",
+    "SpanLog",
+    "SpanPayload",
+    "SpanTile",
+    "Spend",
+    "Unapproved",
+]

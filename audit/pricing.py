@@ -1,0 +1,97 @@
+"""What a call costs: tokens times price, in integer nano-USD.
+
+The system's own price table comes first, then the table of `genai-prices` as it stood on the day of the call. A model
+that neither knows has no price, and its cost is unknown: never zero. Pure but for that package's bundled table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
+from importlib.metadata import version
+
+from genai_prices import Usage, calc_price
+
+NANO = 1_000_000_000
+_TABLE = f"genai-prices/{version('genai-prices')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per million tokens. Cached input is part of the input, at its own price where one is given."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    nanousd: int
+    source: str  # which table priced it: recorded, since tables change
+
+
+def parse_prices(table: Mapping[str, Mapping[str, str]]) -> dict[str, Price]:
+    """`{"gpt-4.1-mini": {"input": "0.40", "output": "1.60", "cached_input": "0.10"}}`, USD per million tokens."""
+    prices = {}
+    for model, row in table.items():
+        cached = row.get("cached_input")
+        price = Price(Decimal(row["input"]), Decimal(row["output"]), None if cached is None else Decimal(cached))
+        for amount in (price.input, price.output, price.cached_input or Decimal(0)):
+            if not amount.is_finite() or amount < 0:
+                raise ValueError(f"The price of {model} must be zero or more, in USD per million tokens.")
+        prices[model] = price
+    return prices
+
+
+def price_call(
+    *,
+    prices: Mapping[str, Price],
+    models: tuple[str, ...],
+    provider: str,
+    tokens_in: int | None,
+    tokens_out: int | None,
+    cached_in: int | None,
+    at: datetime,
+) -> Cost | None:
+    """The cost of one call; None where a count or a price is missing.
+
+    `models` are the names to look under, the best one first. An embedding has no output: a missing output count is
+    taken as none only where the model's output is free.
+    """
+    if tokens_in is None:
+        return None
+    for model in models:
+        if own := prices.get(model):
+            if tokens_out is None and own.output:
+                return None
+            cached = min(cached_in or 0, tokens_in) if own.cached_input is not None else 0
+            usd = (tokens_in - cached) * own.input + (tokens_out or 0) * own.output
+            usd += cached * (own.cached_input or Decimal(0))
+            return Cost(_nano(usd / 1_000_000), "profile")
+    for model in models:
+        nanousd = _from_table(model, provider, tokens_in, tokens_out, cached_in or 0, at.date())
+        if nanousd is not None:
+            return Cost(nanousd, _TABLE)
+    return None
+
+
+# The package takes 0.2 ms a call; the same model with the same counts comes often (tests, caches, retries).
+@lru_cache(maxsize=65536)
+def _from_table(
+    model: str, provider: str, tokens_in: int, tokens_out: int | None, cached_in: int, day: date
+) -> int | None:
+    at = datetime(day.year, day.month, day.day, 12)
+    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, cache_read_tokens=min(cached_in, tokens_in) or None)
+    try:
+        found = calc_price(usage, model, provider_id=provider or None, genai_request_timestamp=at)
+    except (LookupError, ValueError):
+        return None
+    if tokens_out is None and found.model_price.output_mtok:
+        return None
+    return _nano(found.total_price)
+
+
+def _nano(usd: Decimal) -> int:
+    return int((usd * NANO).to_integral_value(ROUND_HALF_EVEN))

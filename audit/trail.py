@@ -1,0 +1,238 @@
+"""The request trail, as upper floors read it: find a request, rates of a window, spend of a day.
+
+What is read here are labels and numbers of what happened; what they mean (which release, was it allowed) is known above.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from audit import canonical, spanlog
+from audit.derivation import row_of
+from audit.fingerprints import approvals_of
+from audit.ingest.rows import leaf_of
+from audit.merkle import leaf_hash
+from audit.models import Call, Request, Span, SpanBatch, SpanLog
+from audit.rates import RateBin, Rates, rates, spend
+from audit.summary import summarise
+
+__all__ = ["RateBin", "Rates", "RequestView", "SpanView", "check", "find", "last_checkpoint", "rates", "settled", "spend"]
+
+# Spans of one trace lie this near to each other: it spares looking through every day's partition.
+_AROUND = timedelta(days=2)
+MAX_FOUND = 50
+MAX_SPANS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class SpanView:
+    row: Span
+    depth: int
+    counted: bool  # its tokens and cost are part of the request's
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.row, name)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    system: str
+    environment: str
+    trace_id: str
+    request_id: str
+    started_at: datetime
+    duration_ms: float
+    name: str
+    release: str
+    tenant: str
+    prompt_name: str
+    prompt_version: str
+    prompt_hash: str
+    prompt_hash_source: str
+    model: str
+    failed: bool
+    error_type: str
+    tokens_in: int | None
+    tokens_out: int | None
+    cost_nanousd: int | None
+    calls: int
+    calls_unknown: int
+    source_ids: tuple[str, ...] | None
+    contract: str  # valid, invalid, or empty: nothing is known
+    contract_source: str
+    complete: bool
+    flags: tuple[str, ...]
+    retries: int
+    timeouts: int
+    fallback: str
+    handoff: bool
+    approval: str
+    approved_release_id: str
+    derived: bool  # False: summed up just now, its spans are still coming in
+    spans: tuple[SpanView, ...]
+
+    @property
+    def unapproved(self) -> bool:
+        return self.approval == Request.Approval.UNAPPROVED
+
+
+def find(request_id: str, *, system: str | None = None) -> list[RequestView]:
+    """Every request that is quoted by this id, or has it as its trace id. Several may: the quoted id need not be unique.
+
+    A trace whose spans came just now is summed up on the spot.
+    """
+    request_id = request_id.strip()
+    trace = _trace_id(request_id)
+    matching = Q(request_id=request_id) if request_id else Q(pk=None)
+    if trace is not None:
+        matching |= Q(trace_id=trace)
+    rows = Request.objects.filter(matching)
+    if system is not None:
+        rows = rows.filter(system=system)
+    found = [view_of(row) for row in rows.order_by("-started_at")[:MAX_FOUND]]
+    if not found and trace is not None:
+        found = _not_yet_derived(trace, system)
+    return found
+
+
+def view_of(row: Request) -> RequestView:
+    return _view(row, _spans(row.trace_id, row.system, row.environment, near=row.started_at), derived=True)
+
+
+def _not_yet_derived(trace: UUID, system: str | None) -> list[RequestView]:
+    spans = Span.objects.filter(trace_id=trace)
+    if system is not None:
+        spans = spans.filter(system=system)
+    groups: dict[tuple[str, str], list[Span]] = {}
+    for span in spans.order_by("started_at", "span_id")[:MAX_SPANS]:
+        groups.setdefault((span.system, span.environment), []).append(span)
+    views = []
+    for group in groups.values():
+        summary = summarise(group)
+        row = row_of(summary, approvals_of(summary.system), now=summary.started_at)
+        views.append(_view(row, group, derived=False))
+    return views
+
+
+def _view(row: Request, spans: list[Span], *, derived: bool) -> RequestView:
+    contract = {True: "valid", False: "invalid", None: ""}[row.output_ok]
+    if row.input_ok is False:
+        contract = "invalid"
+    return RequestView(
+        system=row.system,
+        environment=row.environment,
+        trace_id=row.trace_id.hex,
+        request_id=row.request_id,
+        started_at=row.started_at,
+        duration_ms=row.duration_us / 1000,
+        name=row.name,
+        release=row.release,
+        tenant=row.tenant,
+        prompt_name=row.prompt_name,
+        prompt_version=row.prompt_version,
+        prompt_hash=row.prompt_hash,
+        prompt_hash_source=row.prompt_hash_source,
+        model=row.model,
+        failed=row.failed,
+        error_type=row.error_type,
+        tokens_in=row.tokens_in,
+        tokens_out=row.tokens_out,
+        cost_nanousd=row.cost_nanousd,
+        calls=row.calls,
+        calls_unknown=row.calls_unknown,
+        source_ids=None if row.source_ids is None else tuple(row.source_ids),
+        contract=contract,
+        contract_source=row.contract_source,
+        complete=row.complete,
+        flags=tuple(row.flags),
+        retries=row.retries,
+        timeouts=row.timeouts,
+        fallback=row.fallback,
+        handoff=row.handoff,
+        approval=row.approval,
+        approved_release_id=row.approved_release_id,
+        derived=derived,
+        spans=tuple(_in_tree_order(spans)),
+    )
+
+
+def _spans(trace: UUID, system: str, environment: str, *, near: datetime) -> list[Span]:
+    found = Span.objects.filter(
+        trace_id=trace,
+        system=system,
+        environment=environment,
+        started_at__gte=near - _AROUND,
+        started_at__lte=near + _AROUND,
+    )
+    return list(found.order_by("started_at", "span_id")[:MAX_SPANS])
+
+
+def _in_tree_order(spans: list[Span]) -> list[SpanView]:
+    """Each span below its parent, by time; spans whose parent is missing (or loops) start trees of their own."""
+    counted = {call.span_id for call in summarise(spans).calls} if spans else set()
+    present = {span.span_id for span in spans}
+    children: dict[str, list[Span]] = {}
+    for span in spans:
+        children.setdefault(span.parent_id if span.parent_id in present else "", []).append(span)
+    result: list[SpanView] = []
+    seen: set[str] = set()
+    waiting = [(span, 0) for span in reversed(children.get("", []))]
+    waiting = [(span, 0) for span in reversed(spans)] if not waiting else waiting
+    while waiting:
+        span, depth = waiting.pop()
+        if span.span_id in seen:
+            continue
+        seen.add(span.span_id)
+        result.append(SpanView(span, depth, span.span_id in counted))
+        waiting += [(child, depth + 1) for child in reversed(children.get(span.span_id, []))]
+    return result + [SpanView(span, 0, span.span_id in counted) for span in spans if span.span_id not in seen]
+
+
+def check(request: RequestView) -> tuple[bool | None, str]:
+    """Are the stored spans the ones that were received? (True, False, or None while not sealed yet) and a sentence.
+
+    Each row is hashed again; its hash must be the one that its batch holds at its place, and lead to the root of a
+    signed checkpoint.
+    """
+    if not request.spans:
+        return False, "The spans of this request are not stored any more."
+    batches = {batch.pk: batch for batch in SpanBatch.objects.filter(pk__in={s.row.batch_id for s in request.spans})}
+    indexes: list[tuple[int, bytes]] = []
+    waiting = 0
+    for view in request.spans:
+        span, batch = view.row, batches.get(view.row.batch_id)
+        leaf = leaf_hash(canonical.dumps(leaf_of(span)))
+        here = slice(32 * span.position, 32 * span.position + 32)
+        if batch is None or leaf != bytes(span.leaf_hash) or leaf != bytes(batch.leaves)[here]:
+            return False, f"The stored span {span.name!r} ({span.span_id}) is not the one that was received."
+        if batch.first_index is None:
+            waiting += 1
+        else:
+            indexes.append((batch.first_index + span.position, leaf))
+    return spanlog.check_sealed(indexes, waiting=waiting)
+
+
+def last_checkpoint() -> dict[str, Any] | None:
+    """The newest signed head of the request log: what a decision refers to."""
+    return spanlog.last_checkpoint()
+
+
+def settled() -> bool:
+    """Whether every span received so far is part of a derived request: until then the newest counts still grow."""
+    log = SpanLog.objects.get()
+    return log.derived_to == log.size and not SpanBatch.objects.filter(first_index=None).exists()
+
+
+def calls_of(request: RequestView) -> list[Call]:
+    return list(Call.objects.filter(trace_id=UUID(request.trace_id), system=request.system).order_by("started_at"))
+
+
+def _trace_id(text: str) -> UUID | None:
+    """A trace id as people paste it: 32 hex digits, with or without the dashes of a UUID."""
+    try:
+        return UUID(text) if len(text) in (32, 36) else None
+    except ValueError:
+        return None
