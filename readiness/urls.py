@@ -10,4 +10,5 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("accounts/", include("accounts.signin_urls")),
     path("api/", include("accounts.api_urls")),
+    path("v1/", include("audit.ingest.urls")),
 ]

@@ -103,14 +103,14 @@ class Supervisor:
             self.keeper.run(self.child("guard", [sys.executable, "manage.py", "guard"], database=self.admin_url))
         self.say(f"The database is ready ({done['migrations']} migrations applied).")
         link = done["setup_link"]
-        return f"First administrator: {self.base_url}{link} (works once)" if link else ""
+        return f"First administrator (this link works once):\n  {self.base_url}{link}" if link else ""
 
     def start_processes(self, port: int) -> None:
         web, worker, beat = (self.child(name, [ENTRYPOINT, name]) for name in ("web", "worker", "beat"))
         web.env = {**web.env, "READINESS_BIND": " ".join(listen_on(port))}
         worker.patience = 20  # its tasks may finish; what does not is queued again at the next start
-        # When we are killed there is no warm shutdown: database and broker go at the same moment. A worker that finds its
-        # broker gone hangs in its shutdown; killed, it loses nothing, since what it did not finish is queued again.
+        # When we are killed there is no warm shutdown: database and broker go at the same moment. A worker that finds
+        # its broker gone hangs in its shutdown; killed, it loses nothing: what it did not finish is queued again.
         web.orphaned_with, worker.orphaned_with = signal.SIGQUIT, signal.SIGKILL
         self.say("Starting web, worker and beat ...")
         for child in (web, worker, beat):
