@@ -1,6 +1,14 @@
 from django.apps import AppConfig
 
+from jobs.schedule import every
+
 
 class OperationsConfig(AppConfig):
     name = "operations"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from operations import handlers  # noqa: F401 -- registers what listens; models are there only now
+
+        every("operations.watch_budgets", seconds=30)
+        every("operations.order_deliveries", seconds=10)

@@ -1,9 +1,12 @@
 """What happens elsewhere and concerns people. Registered by topic; an event that comes twice is told once."""
 
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 
+from accounts.roles import CONFIRMED_ROLES, Role
+from audit.actors import names
 from jobs.models import Event
 from jobs.outbox import on
 from operations.notify import notify
@@ -13,10 +16,13 @@ from systems.models import System
 
 def tell_people(event: Event) -> None:
     presenter = TOPICS[event.topic]
-    title, body = sentences(event.topic, event.payload)
+    if event.payload.get("role", Role.PRODUCT) not in CONFIRMED_ROLES:
+        return  # only roles that sign, verify or administer are announced
+    system = System.objects.filter(slug=event.payload.get("system", "")).first()
+    title, body = sentences(event.topic, _words(event, system))
     notify(
         topic=event.topic,
-        system=System.objects.filter(slug=event.payload.get("system", "")).first(),
+        system=system,
         subject=event.subject,
         title=title,
         body=body,
@@ -26,6 +32,14 @@ def tell_people(event: Event) -> None:
         key=f"event:{event.pk}",
         breach_at=_breach(event) if presenter.alarm else None,
     )
+
+
+def _words(event: Event, system: System | None) -> dict[str, Any]:
+    """The payload, which carries ids and labels, with the names that people know."""
+    payload = event.payload
+    who = payload.get("user") or event.subject.removeprefix("user:")
+    where = system.name if system else payload.get("system") or "the whole organisation"
+    return {**payload, "system": where, "where": where, "name": names([f"user:{who}"]).get(f"user:{who}", "")}
 
 
 def _breach(event: Event) -> datetime:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import User
-from accounts.queries import holders
+from accounts.queries import living_grants
 from jobs.queue import enqueue
 from operations.models import Channel, Delivery, MailPreference, Notification
 from systems.models import System
@@ -79,10 +79,10 @@ def _channels(topic: str, system: System | None) -> list[Channel]:
 
 
 def _people(roles: Iterable[str], system: System | None, *, alarm: bool, now: datetime) -> list[User]:
-    people = {user.pk: user for role in roles for user in holders(role, system=system.slug if system else "", now=now)}
-    quiet = MailPreference.objects.filter(user__in=people).exclude(mode=MailPreference.Mode.ALL)
-    if alarm:
-        quiet = quiet.exclude(mode=MailPreference.Mode.ALARMS)
-    for user_id in quiet.values_list("user_id", flat=True):
-        del people[user_id]
-    return list(people.values())
+    """Whoever holds one of the roles: on the system or everywhere; where it concerns no one system, anywhere."""
+    grants = living_grants(now=now).filter(role__in=list(roles), user=OuterRef("pk"))
+    if system is not None:
+        grants = grants.filter(system__in=["", system.slug])
+    quiet = [MailPreference.Mode.NONE] if alarm else [MailPreference.Mode.NONE, MailPreference.Mode.ALARMS]
+    wishes = MailPreference.objects.filter(user=OuterRef("pk"), mode__in=quiet)
+    return list(User.objects.filter(Exists(grants), ~Exists(wishes)))

@@ -1,9 +1,7 @@
-"""What people hear of, in which words, and who. One row per topic; a new topic is a new row.
-
-Sentences are filled from the event's payload, which carries ids and labels only.
-"""
+"""What people hear of, in which words, and who. One row per topic; a new topic is a new row."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +19,16 @@ class Presenter:
     body: str
     roles: tuple[str, ...]  # whose holders hear of it by e-mail
     alarm: bool = False  # its delay counts
-    where: str = "release"  # release | system | people | ledger: what the link opens
+    page: str = "release"  # release | system | people | ledger: what the link opens
 
 
 TOPICS: dict[str, Presenter] = {
+    "releases.review-began": Presenter(
+        "Release in review",
+        "{label} of {system} is in review",
+        "Its checklist, and what only you can clear, are on the release's page.",
+        BUILDERS,
+    ),
     "releases.sign-off-requested": Presenter(
         "Sign-off asked for",
         "{label} of {system} waits for your sign-off",
@@ -88,33 +92,48 @@ TOPICS: dict[str, Presenter] = {
     ),
     "accounts.role-granted": Presenter(
         "Role granted",
-        "{name} holds the role {role} now",
-        "Roles that verify and sign are announced to everybody who signs. If this surprises you, ask an admin.",
+        "{name} was granted the role {role}",
+        "Granted on {where}. Roles that verify or sign are announced to everybody who signs, and count once a second "
+        "person has confirmed them. If this surprises you, ask an admin.",
         EVERY_SIGNER,
-        where="people",
+        page="people",
+    ),
+    "accounts.role-confirmed": Presenter(
+        "Role confirmed",
+        "{name} holds the role {role} now",
+        "A second person confirmed it, on {where}.",
+        EVERY_SIGNER,
+        page="people",
+    ),
+    "accounts.factors-reset": Presenter(
+        "Second factor reset",
+        "The second factor of {name} was reset",
+        "Until a new one is enrolled, this person neither signs nor verifies. If this surprises you, ask an admin.",
+        EVERY_SIGNER,
+        page="people",
     ),
     "audit.unapproved-traffic": Presenter(
         "Unapproved traffic",
-        "{system} serves something that nobody approved",
-        "{why}",
+        "{where} serves something that nobody approved",
+        "{requests} requests in {environment} carry a prompt, a model or a release that no approved release names.",
         SIGNERS,
         alarm=True,
-        where="system",
+        page="system",
     ),
-    "audit.ledger-trouble": Presenter(
+    "audit.ledger-stopped": Presenter(
         "Trouble with the ledger",
-        "The ledger does not verify",
-        "{why} Nothing is signed until this is understood. Keep the database and its backups as they are.",
+        "The ledger takes no more entries",
+        "{reason} Nothing can be decided until this is understood. Keep the database and its backups as they are.",
         ("admin", "auditor", "platform"),
         alarm=True,
-        where="ledger",
+        page="ledger",
     ),
     # Told by this package itself, which words them where they arise; here for the channels' settings.
-    "operations.budget-alert": Presenter("Budget alert", "", "", (), where="system"),
-    "operations.budget-exceeded": Presenter("Budget exceeded", "", "", (), where="system"),
-    "operations.frozen": Presenter("System frozen", "", "", (), where="system"),
-    "operations.freeze-lifted": Presenter("Freeze lifted", "", "", (), where="system"),
-    "operations.status-changed": Presenter("Status changed", "", "", (), where="system"),
+    "operations.budget-alert": Presenter("Budget alert", "", "", (), page="system"),
+    "operations.budget-exceeded": Presenter("Budget exceeded", "", "", (), page="system"),
+    "operations.frozen": Presenter("System frozen", "", "", (), page="system"),
+    "operations.freeze-lifted": Presenter("Freeze lifted", "", "", (), page="system"),
+    "operations.status-changed": Presenter("Status changed", "", "", (), page="system"),
 }
 
 # Topics of other packages, which reach people through the outbox.
@@ -123,20 +142,24 @@ HEARD = tuple(topic for topic, presenter in TOPICS.items() if presenter.title)
 CHOICES = [(topic, presenter.label) for topic, presenter in TOPICS.items()]
 
 
-def sentences(topic: str, payload: dict[str, Any]) -> tuple[str, str]:
+def sentences(topic: str, words: Mapping[str, Any]) -> tuple[str, str]:
     """Title and body of an event. A word that the event does not carry is left out, never an error: an alarm with a
     gap in its sentence is better than none."""
     presenter = TOPICS[topic]
-    words: defaultdict[str, Any] = defaultdict(str, {key: value for key, value in payload.items() if value})
-    return tuple(" ".join(text.format_map(words).split()) for text in (presenter.title, presenter.body))  # type: ignore[return-value]
+    filled = defaultdict(str, {key: value for key, value in words.items() if value})
+    return _filled(presenter.title, filled), _filled(presenter.body, filled)
 
 
-def address(topic: str, payload: dict[str, Any]) -> str:
+def _filled(text: str, words: Mapping[str, Any]) -> str:
+    return " ".join(text.format_map(words).split())
+
+
+def address(topic: str, payload: Mapping[str, Any]) -> str:
     """The page that an event is about, as a path of this site; empty where that page is not there."""
-    release, system = payload.get("release"), payload.get("system")
-    match TOPICS[topic].where:
-        case "release" if release:
-            return _path("releases:release", release)
+    system, label = payload.get("system"), payload.get("label")
+    match TOPICS[topic].page:
+        case "release" if system and label:
+            return _path("releases:detail", system, label)
         case "people":
             return _path("accounts:people")
         case "ledger":

@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -159,7 +159,7 @@ def _named(channel: Channel) -> str:
     return f"{urlsplit(channel.target).netloc} {canonical.digest(channel.target)}"
 
 
-def _record(kind: str, channel: Channel, *, by: User, now: datetime, payload: dict[str, object]) -> None:
+def _record(kind: str, channel: Channel, *, by: User, now: datetime, payload: Mapping[str, object]) -> None:
     append(
         kind=kind,
         by=by,

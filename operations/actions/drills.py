@@ -1,6 +1,6 @@
 """Rehearsals: planned, started, ended. Every time in them is the moment at which its action ran."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -162,5 +162,5 @@ def _locked(drill: Drill) -> Drill:
     return Drill.objects.select_for_update(of=("self",)).select_related("system").get(pk=drill.pk)
 
 
-def _record(kind: str, drill: Drill, *, by: User, now: datetime, payload: dict[str, object]) -> None:
+def _record(kind: str, drill: Drill, *, by: User, now: datetime, payload: Mapping[str, object]) -> None:
     append(kind=kind, by=by, subject=f"drill:{drill.pk}", system=drill.system.slug, now=now, payload=payload)

@@ -1,5 +1,6 @@
 """Stopping new releases of a system, and starting again: one person records what was done, two others confirm it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -108,7 +109,7 @@ def _tell(freeze: Freeze, *, topic: str, title: str, body: str, key: str, now: d
     )
 
 
-def _record(kind: str, freeze: Freeze, *, by: User | None, now: datetime, payload: dict[str, str]) -> None:
+def _record(kind: str, freeze: Freeze, *, by: User | None, now: datetime, payload: Mapping[str, object]) -> None:
     append(
         kind=kind,
         by=by or SYSTEM,

@@ -1,0 +1,89 @@
+from uuid import UUID
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import person as caller
+from accounts.models import User
+from operations.actions import drills as act
+from operations.api import serializers
+from operations.api.base import SystemView
+from operations.errors import InvalidInput
+from operations.models import Drill
+from web.idempotency import idempotent
+from web.paging import keyset_page
+
+
+class Drills(SystemView):
+    required_scopes = {"GET": "status:read"}
+
+    @extend_schema(responses=serializers.DrillSerializer(many=True), operation_id="drills_list")
+    def get(self, request: Request, slug: str) -> Response:
+        rows = Drill.objects.filter(system=self.system(request, slug))
+        page = keyset_page(rows, order=("-planned_at", "-pk"), cursor=request.query_params.get("cursor"))
+        return Response({"results": [serializers.drill(row) for row in page.items], "next": page.next_cursor})
+
+    @extend_schema(request=serializers.PlanSerializer, responses={201: serializers.DrillSerializer})
+    @idempotent
+    def post(self, request: Request, slug: str) -> Response:
+        """Plans a drill. Its clock starts with `start`: times are measured, never sent."""
+        system = self.system(request, slug)
+        data = serializers.valid(serializers.PlanSerializer, request)
+        emails = {email.lower() for email in data.pop("participants")}
+        people = list(User.objects.filter(email__in=emails))
+        if unknown := emails - {user.email for user in people}:
+            raise InvalidInput(f"Nobody here has the address {', '.join(sorted(unknown))}.")
+        row = act.plan_drill(system=system, participants=people, by=caller(request), now=timezone.now(), **data)
+        return Response(serializers.drill(row), status=201)
+
+
+class DrillView(SystemView):
+    def drill(self, request: Request, slug: str, drill_id: UUID) -> Drill:
+        return get_object_or_404(Drill, pk=drill_id, system=self.system(request, slug))
+
+
+class DrillDetail(DrillView):
+    required_scopes = {"GET": "status:read"}
+
+    @extend_schema(responses=serializers.DrillSerializer)
+    def get(self, request: Request, slug: str, drill_id: UUID) -> Response:
+        return Response(serializers.drill(self.drill(request, slug, drill_id)))
+
+
+class Start(DrillView):
+    @extend_schema(request=None, responses=serializers.DrillSerializer)
+    @idempotent
+    def post(self, request: Request, slug: str, drill_id: UUID) -> Response:
+        found = self.drill(request, slug, drill_id)
+        return Response(serializers.drill(act.start_drill(drill=found, by=caller(request), now=timezone.now())))
+
+
+class Moments(DrillView):
+    @extend_schema(request=serializers.MomentSerializer, responses={201: serializers.MomentSerializer})
+    @idempotent
+    def post(self, request: Request, slug: str, drill_id: UUID) -> Response:
+        found = self.drill(request, slug, drill_id)
+        data = serializers.valid(serializers.MomentSerializer, request)
+        moment = act.note_moment(drill=found, text=data["text"], by=caller(request), now=timezone.now())
+        return Response({"text": moment.text, "at": moment.at}, status=201)
+
+
+class Recovered(DrillView):
+    @extend_schema(request=None, responses=serializers.DrillSerializer)
+    @idempotent
+    def post(self, request: Request, slug: str, drill_id: UUID) -> Response:
+        found = self.drill(request, slug, drill_id)
+        return Response(serializers.drill(act.mark_recovered(drill=found, by=caller(request), now=timezone.now())))
+
+
+class End(DrillView):
+    @extend_schema(request=serializers.EndSerializer, responses=serializers.DrillSerializer)
+    @idempotent
+    def post(self, request: Request, slug: str, drill_id: UUID) -> Response:
+        """Ends the drill. Files are attached on its page."""
+        found = self.drill(request, slug, drill_id)
+        data = serializers.valid(serializers.EndSerializer, request)
+        return Response(serializers.drill(act.end_drill(drill=found, by=caller(request), now=timezone.now(), **data)))

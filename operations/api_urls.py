@@ -1,0 +1,31 @@
+from django.urls import path
+
+from operations.api import channels, drills, systems
+
+app_name = "operations_api"
+
+_SYSTEM = "systems/<slug:slug>/"
+_FREEZE = _SYSTEM + "freezes/<uuid:freeze_id>/"
+_DRILL = _SYSTEM + "drills/<uuid:drill_id>"
+
+urlpatterns = [
+    path(_SYSTEM + "budget", systems.Budget.as_view(), name="budget"),
+    path(_SYSTEM + "status", systems.Status.as_view(), name="status"),
+    path(_SYSTEM + "alarms", systems.Alarms.as_view(), name="alarms"),
+    path(_SYSTEM + "freezes", systems.Freezes.as_view(), name="freezes"),
+    path(_FREEZE + "mitigation", systems.Mitigation.as_view(), name="mitigation"),
+    path(_FREEZE + "confirmation", systems.Confirmation.as_view(), name="confirmation"),
+    path(_SYSTEM + "drills", drills.Drills.as_view(), name="drills"),
+    path(_DRILL, drills.DrillDetail.as_view(), name="drill"),
+    path(_DRILL + "/start", drills.Start.as_view(), name="drill-start"),
+    path(_DRILL + "/moments", drills.Moments.as_view(), name="drill-moments"),
+    path(_DRILL + "/recovered", drills.Recovered.as_view(), name="drill-recovered"),
+    path(_DRILL + "/end", drills.End.as_view(), name="drill-end"),
+    path(_SYSTEM + "channels", channels.Channels.as_view(), name="channels"),
+    path(_SYSTEM + "deliveries", channels.Deliveries.as_view(), name="deliveries"),
+    path("channels", channels.OrganisationChannels.as_view(), name="organisation-channels"),
+    path("channels/<uuid:channel_id>/test", channels.Test.as_view(), name="channel-test"),
+    path("channels/<uuid:channel_id>/secret", channels.Secret.as_view(), name="channel-secret"),
+    path("channels/<uuid:channel_id>/switch", channels.Switch.as_view(), name="channel-switch"),
+    path("deliveries/<uuid:delivery_id>/resend", channels.Resend.as_view(), name="resend"),
+]

@@ -1,0 +1,97 @@
+"""What people type on the pages of operations. Rules are not here: the actions keep them, whoever calls."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+
+from accounts.models import User
+from accounts.queries import holders
+from accounts.roles import Role
+from operations.models import Channel, Drill, MailPreference, StatusChange
+from operations.presenters import CHOICES
+from operations.rules import EXPIRING
+from systems.models import System
+
+# How long a degraded mode may last, as a person thinks of it.
+SPANS = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "7 days")]
+
+
+class ChannelForm(forms.Form):
+    name = forms.CharField(max_length=80, help_text="As people call it: on-call mailbox, incident bot.")
+    kind = forms.ChoiceField(choices=Channel.Kind.choices)
+    target = forms.CharField(label="Address", max_length=500, help_text="An e-mail address, or the URL of a webhook.")
+    topics = forms.MultipleChoiceField(
+        choices=CHOICES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None chosen: it hears of everything.",
+    )
+
+
+class FreezeForm(forms.Form):
+    reason = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=2000,
+        help_text="What is wrong, in words that a release author understands.",
+    )
+
+
+class MitigationForm(forms.Form):
+    text = forms.CharField(label="What was done", widget=forms.Textarea(attrs={"rows": 3}), max_length=4000)
+    release_label = forms.CharField(
+        label="Release that is the fix", required=False, max_length=100, help_text="The freeze spares it."
+    )
+
+
+class ConfirmForm(forms.Form):
+    side = forms.ChoiceField(choices=[("engineering", "Engineering"), ("operations", "Operations")])
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+
+class StatusForm(forms.Form):
+    status = forms.ChoiceField(choices=StatusChange.Status.choices)
+    hours = forms.ChoiceField(
+        label="For", choices=SPANS, initial="4", help_text="Degraded and fallback end by themselves; a stop does not."
+    )
+    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), max_length=2000)
+
+    def expires_at(self, now: datetime) -> datetime | None:
+        if self.cleaned_data["status"] not in EXPIRING:
+            return None
+        return now + timedelta(hours=int(self.cleaned_data["hours"]))
+
+
+class DrillForm(forms.Form):
+    kind = forms.ChoiceField(choices=Drill.Kind.choices)
+    environment = forms.SlugField(max_length=40, initial="staging")
+    release_label = forms.CharField(label="Release", required=False, max_length=100)
+    plan = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=4000,
+        help_text="What will be broken, and what must happen.",
+    )
+    participants = forms.ModelMultipleChoiceField(
+        User.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, help_text="You take part anyway."
+    )
+
+    def __init__(self, *args: Any, system: System, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        members = {user.pk for role in Role.values for user in holders(role, system=system.slug, now=now)}
+        field = self.fields["participants"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = User.objects.filter(pk__in=members).order_by("name")
+
+
+class MomentForm(forms.Form):
+    text = forms.CharField(label="What happened", max_length=500)
+
+
+class EndForm(forms.Form):
+    outcome = forms.ChoiceField(choices=Drill.Outcome.choices, widget=forms.RadioSelect)
+    log = forms.CharField(label="What was learnt", widget=forms.Textarea(attrs={"rows": 4}), max_length=20_000)
+    evidence = forms.FileField(required=False, help_text="A recording, an export, a chart.")
+
+
+class MailForm(forms.Form):
+    mode = forms.ChoiceField(choices=MailPreference.Mode.choices, widget=forms.RadioSelect, label="E-mail me")
