@@ -10,5 +10,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("accounts/", include("accounts.signin_urls")),
     path("api/", include("accounts.api_urls")),
+    path("", include("operations.urls")),
+    path("api/", include("operations.api_urls")),
     path("v1/", include("audit.ingest.urls")),
 ]
