@@ -1,4 +1,4 @@
-"""Whether a request is traffic that somebody approved: what it shows of itself against what releases may look like. Pure."""
+"""Whether a request is approved traffic: what it shows of itself against what releases may look like. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -14,3 +14,5 @@ class AuditConfig(AppConfig):
         post_migrate.connect(grants.after_migrate, sender=self)
         every("audit.seal", seconds=5)
         every("audit.verify", seconds=24 * 3600)
+        every("audit.sequence", seconds=5)
+        every("audit.partitions", seconds=3600)

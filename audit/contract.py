@@ -26,9 +26,12 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class IngestProfile:
-    """`prices`: USD per million tokens, by model: `{"model": {"input": "0.40", "output": "1.60"}}`; they come before the
-    public table. `payload_mode`: prompts and answers are kept redacted (the default), raw, or not at all; a commitment
-    is kept in any case. `pii_policy`: what is found in a span is redacted, or the span is refused."""
+    """Schemas, limits, prices and data policy of one system.
+
+    `prices`: USD per million tokens by model, `{"model": {"input": "0.40", "output": "1.60"}}`; they come first.
+    `payload_mode`: prompts and answers are kept redacted (the default), raw, or not at all; a commitment is kept in any
+    case. `pii_policy`: what is found in a span is redacted, or the span is refused.
+    """
 
     input_schema: Mapping[str, Any] | None = None
     output_schema: Mapping[str, Any] | None = None

@@ -1,6 +1,6 @@
 """Requests out of spans, some seconds after their batch came, and again when more of the same trace comes.
 
-Runs along the request log: every batch is looked at once, in order, and whatever traces it touches are summed up from all
+Runs along the request log: every batch is looked at once, in order, and the traces it touches are summed up from all of
 their spans that are there. So a span that comes late, or before its parent, changes the request it belongs to, and the
 rollups with it (audit.rollups).
 """

@@ -20,7 +20,7 @@ def approve(
     share: Decimal | None,
     now: datetime,
 ) -> Fingerprint:
-    """From now on requests like this are approved traffic. Keys: prompt_hash, model, release; share None is all of it."""
+    """From now on requests like this are approved. Keys: prompt_hash, model, release; share None: all traffic."""
     unknown = set(fingerprint) - set(KEYS)
     if unknown or not any(fingerprint.values()):
         raise ValueError(f"a fingerprint has values for {', '.join(KEYS)}, not {sorted(fingerprint)}")
@@ -37,7 +37,7 @@ def approve(
 
 
 def withdraw(*, release_id: str, now: datetime) -> int:
-    """The release serves no more: its traffic counts as approved for another half hour. Returns how many rows it ended."""
+    """The release serves no more; its traffic counts as approved for another half hour. Returns how many rows ended."""
     return Fingerprint.objects.filter(release_id=release_id, until_at=None).update(until_at=now + GRACE)
 
 

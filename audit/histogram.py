@@ -26,7 +26,7 @@ def value_of(index: int) -> Decimal:
 
 
 def add(histogram: Sequence[int], index: int, count: int) -> list[int]:
-    """A histogram with `count` more (or fewer) in one bin. Stored short: bins after the last filled one are left out."""
+    """A histogram with `count` more (or fewer) in one bin. Kept short: bins after the last filled one are left out."""
     result = list(histogram)
     if len(result) <= index:
         result += [0] * (index + 1 - len(result))

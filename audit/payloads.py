@@ -58,7 +58,7 @@ def span_name(system: str, trace_id: UUID, span_id: str) -> bytes:
 
 
 def keys_for(system: str, days: Iterable[date], *, now: datetime) -> dict[date, DataKey]:
-    """The data keys of these days, made where there is none yet. Read at every batch: a destroyed key is gone at once."""
+    """The data keys of these days, made where there are none yet. Read at every batch: what was destroyed is gone."""
     wanted = set(days)
     keys = {row.day: _unwrapped(row) for row in PayloadKey.objects.filter(system=system, day__in=wanted)}
     for day in wanted - keys.keys():
@@ -92,7 +92,7 @@ def _context(system: str, day: date) -> bytes:
 
 
 def read(span: Span) -> dict[str, Any] | None:
-    """The stored payload of a span: `{"mode", "input", "output"}`; None where none was kept or its key was destroyed."""
+    """The payload of a span: `{"mode", "input", "output"}`; None where none was kept, or its key was destroyed."""
     row = SpanPayload.objects.filter(
         trace_id=span.trace_id, span_id=span.span_id, started_at=span.started_at, system=span.system
     ).first()

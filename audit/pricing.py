@@ -6,7 +6,7 @@ that neither knows has no price, and its cost is unknown: never zero. Pure but f
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from importlib.metadata import version
@@ -82,7 +82,7 @@ def price_call(
 def _from_table(
     model: str, provider: str, tokens_in: int, tokens_out: int | None, cached_in: int, day: date
 ) -> int | None:
-    at = datetime(day.year, day.month, day.day, 12)
+    at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, cache_read_tokens=min(cached_in, tokens_in) or None)
     try:
         found = calc_price(usage, model, provider_id=provider or None, genai_request_timestamp=at)

@@ -1,8 +1,8 @@
 """The request log: every stored span gets a number, and the numbers are signed.
 
-Batches come in as they commit, in no order. One sequencer gives each its place; then the tree over all leaves is signed.
-Two steps and two transactions: a span's number stands before a signature covers it, so the head that is kept outside the
-database (audit.outside) is never ahead of it after a crash, and a database behind that head was set back.
+Batches come in as they commit, in no order. One sequencer gives each its place; then the tree over all leaves is
+signed. Two steps and two transactions: a span's number stands before a signature covers it, so the head that is kept
+outside the database (audit.outside) is never ahead of it after a crash, and a database behind that head was set back.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -161,7 +161,7 @@ def _leaves(lo: int, hi: int) -> list[bytes]:
 
 
 def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[bool | None, str]:
-    """Do these leaves (log index, hash) lead to the root of the newest signed head? `waiting`: spans without a number."""
+    """Do these leaves (index, hash) lead to the root of the newest signed head? `waiting`: spans without an index."""
     log, last = SpanLog.objects.get(), SpanCheckpoint.objects.order_by("size").last()
     sealed = [] if last is None else [(index, leaf) for index, leaf in leaves if index < last.size]
     if last is not None:
@@ -179,7 +179,9 @@ def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[
 
 def last_checkpoint() -> dict[str, Any] | None:
     last = SpanCheckpoint.objects.order_by("size").last()
-    return last and {"size": last.size, "root": bytes(last.root).hex(), "note": last.note}
+    if last is None:
+        return None
+    return {"size": last.size, "root": bytes(last.root).hex(), "note": last.note}
 
 
 def _hashes(packed: bytes) -> list[bytes]:

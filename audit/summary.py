@@ -161,7 +161,7 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
 
 
 def _entry(ordered: Sequence[SpanFacts], present: set[str]) -> SpanFacts:
-    """The root; without one, the first span whose parent is not among them (its caller is traced elsewhere, or lost)."""
+    """The root; without one, the first span whose parent is not there (its caller is traced elsewhere, or lost)."""
     for span in ordered:
         if not span.parent_id:
             return span

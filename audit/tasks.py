@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from audit import sealing, verification
+from audit import derivation, partitions, sealing, spanlog, verification
 from jobs.queue import report
 from jobs.tasks import job_task
 
@@ -20,3 +20,17 @@ def verify(*, now: datetime) -> None:
             reason = f"{step.name}: {step.detail}"
             sealing.stop(reason, now=now)
             raise sealing.SealRefused(reason)
+
+
+@job_task("audit.sequence")
+def sequence(*, now: datetime) -> None:
+    """Numbers the spans that came in, derives their requests, and signs. Deriving goes on where signing is refused."""
+    numbered = spanlog.sequence(now=now)
+    derived = derivation.derive(now=now)
+    report(100, f"{numbered} spans numbered, {derived} requests derived")
+    spanlog.sign_head(now=now)
+
+
+@job_task("audit.partitions")
+def make_partitions(*, now: datetime) -> None:
+    partitions.make_ahead(now.date())

@@ -1,6 +1,6 @@
 """The request trail, as upper floors read it: find a request, rates of a window, spend of a day.
 
-What is read here are labels and numbers of what happened; what they mean (which release, was it allowed) is known above.
+What is read here are labels and numbers of what happened; what they mean (which release, was it right) is known above.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,19 @@ from audit.models import Call, Request, Span, SpanBatch, SpanLog
 from audit.rates import RateBin, Rates, rates, spend
 from audit.summary import summarise
 
-__all__ = ["RateBin", "Rates", "RequestView", "SpanView", "check", "find", "last_checkpoint", "rates", "settled", "spend"]
+__all__ = [
+    "RateBin",
+    "Rates",
+    "RequestView",
+    "SpanView",
+    "check",
+    "find",
+    "last_checkpoint",
+    "rates",
+    "settled",
+    "spend",
+    "view_of",
+]
 
 # Spans of one trace lie this near to each other: it spares looking through every day's partition.
 _AROUND = timedelta(days=2)
@@ -80,7 +92,7 @@ class RequestView:
 
 
 def find(request_id: str, *, system: str | None = None) -> list[RequestView]:
-    """Every request that is quoted by this id, or has it as its trace id. Several may: the quoted id need not be unique.
+    """Every request that is quoted by this id, or has it as its trace id. Several may: quoted ids need not be unique.
 
     A trace whose spans came just now is summed up on the spot.
     """
@@ -180,7 +192,6 @@ def _in_tree_order(spans: list[Span]) -> list[SpanView]:
     result: list[SpanView] = []
     seen: set[str] = set()
     waiting = [(span, 0) for span in reversed(children.get("", []))]
-    waiting = [(span, 0) for span in reversed(spans)] if not waiting else waiting
     while waiting:
         span, depth = waiting.pop()
         if span.span_id in seen:

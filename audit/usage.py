@@ -1,8 +1,8 @@
 """Which spans of a trace are provider calls, so that each call counts once. Pure.
 
-Instrumentations nest: a parent repeats its child's tokens (Vercel AI SDK: a plain sum is twice the truth), LlamaIndex puts
-up to three model spans around one call, of which only the innermost has tokens. So a call is the innermost model span
-with usage. A model span without usage is a call of unknown size, unless a call was counted inside or around it.
+Instrumentations nest: a parent repeats its child's tokens (Vercel AI SDK: a plain sum is twice the truth), LlamaIndex
+puts up to three model spans around one call, of which only the innermost has tokens. So a call is the innermost model
+span with usage. A model span without usage is a call of unknown size, unless a call was counted inside or around it.
 """
 
 from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""From an application's bytes to rows of the trail: body -> wire -> mapping -> contract -> redaction -> rows -> store."""
+"""From an application's bytes to rows: body -> wire -> mapping -> contract -> redaction -> price -> hash -> store."""

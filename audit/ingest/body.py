@@ -74,7 +74,7 @@ def _read_packed(stream: Stream, *, gzip: bool) -> bytes:
 
 
 def _window(start: bytes, gzip: bool) -> int:
-    """zlib's `wbits`: gzip, or zlib (what HTTP calls deflate), or the raw stream that some clients send under that name."""
+    """zlib's `wbits`: gzip, zlib (what HTTP calls deflate), or the raw stream that some clients send by that name."""
     if gzip:
         return 16 + zlib.MAX_WBITS
     zlib_header = len(start) > 1 and start[0] & 0x0F == 8 and (start[0] << 8 | start[1]) % 31 == 0

@@ -241,7 +241,7 @@ def _output_text(attributes: Mapping[str, Any], kind: str) -> str | None:
     for key in names.OUTPUT_TEXT:
         if text := _text(attributes, (key,)):
             return _last_message(text) if key == "gen_ai.output.messages" else text
-    for key in reversed(attributes):
+    for key in reversed(list(attributes)):
         if names.OUTPUT_INDEXED.fullmatch(key):
             return str(attributes[key])
     return None

@@ -116,7 +116,8 @@ _CONTENT_IN = re.compile(
     readiness\.(?:input|prompt\.(?:template|variable\..*))
     | gen_ai\.(?:input\.messages | system_instructions | prompt | prompt\.\d+\..* | prompt\.variable\..*
                | tool\.call\.arguments | tool\.definitions | retrieval\.query\.text | (?:user|system|tool)\.message.*)
-    | llm\.(?:input_messages\..* | prompts.* | prompt_template\.(?:template|variables) | tools\..* | invocation_parameters)
+    | llm\.(?:input_messages\..* | prompts.* | prompt_template\.(?:template|variables) | tools\..*
+             | invocation_parameters)
     | input\.value | embedding\.embeddings\..* | tool\.parameters
     | traceloop\.(?:entity\.input | prompt\.(?:template|template_variables))
     | ai\.(?:prompt.* | toolCall\.args | value | values)
@@ -141,7 +142,7 @@ _NOT_CONTENT = re.compile(r"gen_ai\.prompt\.(?:name|version)|retrieval\.document
 
 @lru_cache(maxsize=4096)
 def content_side(key: str) -> Literal["input", "output"] | None:
-    """Whether an attribute carries prompt or answer text: that is stored apart, encrypted, as the system's profile says."""
+    """Whether an attribute carries prompt or answer: that is stored apart, encrypted, as the system's profile says."""
     if _NOT_CONTENT.fullmatch(key):
         return None
     if _CONTENT_IN.fullmatch(key):

@@ -210,8 +210,8 @@ def _events(span: WireSpan, content: dict[str, dict[str, Any]], found: Counter[s
             content[side][f"{event.name}.{number}"] = attributes
             attributes = {}
         plain, inside = _split(attributes)
-        for side, values in inside.items():
-            content[side].update({f"{event.name}.{number}.{key}": value for key, value in values.items()})
+        for part, values in inside.items():
+            content[part].update({f"{event.name}.{number}.{key}": value for key, value in values.items()})
         result.append(
             {
                 "name": redact(tidy(event.name), found)[:MAX_LABEL],

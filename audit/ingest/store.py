@@ -32,7 +32,7 @@ class Stored:
 
 
 def store(batch: Batch, *, source: Source, now: datetime) -> Stored:
-    """Writes the spans that are not there yet. A span sent again is stored once; the same id with other content is refused.
+    """Writes the spans that are not there yet: what is sent again is stored once; a taken id with other content, not.
 
     Conflicts are looked for only after the database reported one: retries are rare, batches are many.
     """
@@ -45,9 +45,8 @@ def store(batch: Batch, *, source: Source, now: datetime) -> Stored:
             return Stored(len(new), repeated)
         except IntegrityError as error:
             if isinstance(error.__cause__, errors.UniqueViolation):
-                known = len(new)
-                new = _unstored(new, batch, source)
-                repeated += known - len(new)
+                new, again = _unstored(new, batch, source)
+                repeated += again
             elif isinstance(error.__cause__, errors.CheckViolation) and "no partition" in str(error):
                 partitions.make(span.row.started_at.date() for span in new)
             else:
@@ -106,7 +105,7 @@ def _json(value: Any) -> Jsonb:
 
 
 def _without_repeats(batch: Batch) -> tuple[list[Prepared], int]:
-    """Each span once, in order of key: two requests with the same spans then wait for each other instead of locking up."""
+    """Each span once, in order of key: two requests with the same spans wait for each other instead of locking up."""
     once: dict[Any, Prepared] = {}
     repeated = 0
     for span in batch.spans:
@@ -116,7 +115,7 @@ def _without_repeats(batch: Batch) -> tuple[list[Prepared], int]:
     return sorted(once.values(), key=lambda span: (span.row.trace_id, span.row.span_id)), repeated
 
 
-def _unstored(spans: Sequence[Prepared], batch: Batch, source: Source) -> list[Prepared]:
+def _unstored(spans: Sequence[Prepared], batch: Batch, source: Source) -> tuple[list[Prepared], int]:
     times = [span.row.started_at for span in spans]
     stored = Span.objects.filter(
         system=source.system,
@@ -124,13 +123,13 @@ def _unstored(spans: Sequence[Prepared], batch: Batch, source: Source) -> list[P
         started_at__range=(min(times), max(times)),
     ).values_list("trace_id", "span_id", "started_at", "leaf_hash")
     leaves = {(trace, span, at): bytes(leaf) for trace, span, at, leaf in stored}
-    new = []
+    new, repeated = [], 0
     for span in spans:
         if (leaf := leaves.get(span.row.key)) is None:
             new.append(span)
         else:
-            _repeats(batch, leaf, span)
-    return new
+            repeated += _repeats(batch, leaf, span)
+    return new, repeated
 
 
 def _repeats(batch: Batch, leaf: bytes, span: Prepared) -> int:

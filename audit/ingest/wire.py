@@ -92,7 +92,7 @@ def tidy(value: Any, depth: int = 0) -> Any:
 
 def counted(spans: Iterable[WireSpan]) -> list[WireSpan]:
     """The spans as a list, or a refusal as soon as there are too many."""
-    result = []
+    result: list[WireSpan] = []
     for span in spans:
         if len(result) == MAX_SPANS:
             raise TooMuch(f"A request may carry {MAX_SPANS} spans. Send smaller batches.")

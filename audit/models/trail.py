@@ -1,7 +1,7 @@
 """The request trail: spans as they came, the log they are sealed in, and what is derived from them.
 
-Spans, their payloads, batches and log never change (tables and triggers: migration 0002_trail). Requests and rollups are
-derived: they can be thrown away and made again from the spans.
+Spans, their payloads, batches and log never change (tables and triggers: migration 0002_trail). Requests, calls and
+rollups are derived: they can be thrown away and made again from the spans.
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from web.ids import uuid7
 
 
 class Span(models.Model):
-    """One span, one row, partitioned by the day it started. Written by binary COPY (audit.ingest.store), never by ORM."""
+    """One span, partitioned by the day it started. Written by binary COPY (audit.ingest.store), never by the ORM."""
 
     pk = models.CompositePrimaryKey("trace_id", "span_id", "started_at", "system")
     system = models.TextField()
@@ -102,7 +102,7 @@ class SpanPayload(models.Model):
 
 
 class PayloadKey(models.Model):
-    """The data key of one system's payloads of one day, wrapped. Without it they are noise: destroying it erases them."""
+    """The data key of one system's payloads of one day, wrapped. Without it they are noise."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     system = models.CharField(max_length=60)
@@ -190,7 +190,7 @@ class SpanCheckpoint(models.Model):
 
 
 class Request(models.Model):
-    """One request, summed up from the spans of its trace some seconds after they went quiet, and again for late ones."""
+    """One request, summed up from the spans of its trace some seconds after they came, and again for late ones."""
 
     class Approval(models.TextChoices):
         APPROVED = "approved", "Approved"

@@ -1,0 +1,120 @@
+"""Where applications send their traces: OTLP/HTTP at /v1/traces, and our own plain form at /api/audit/requests."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.ingest import body
+from audit.ingest.otlp import decode_json, decode_protobuf
+from audit.ingest.receive import Receipt, receive
+from audit.ingest.wire import TooMuch, Unreadable
+from web.api import ApiView
+from web.problems import BadRequest, Problem, TooLarge, Unauthenticated, Unavailable, exception_handler, from_exception
+
+log = logging.getLogger(__name__)
+
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
+# google.rpc.Code by HTTP status: what an exporter finds in the error's body.
+_CODES = {400: 3, 401: 16, 403: 7, 413: 8, 415: 3, 429: 8, 503: 14}
+
+
+class UnknownMediaType(Problem):
+    status = 415
+    code = "unsupported-media-type"
+
+
+class AnyAccept(BaseContentNegotiation):
+    """The answer has the form of the request, whatever an exporter writes into Accept."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class IngestView(ApiView):
+    """A token of one system and environment; the body is read within bounds; committed before it is acknowledged."""
+
+    required_scopes = {"POST": "ingest"}
+    content_negotiation_class = AnyAccept
+
+    def receive(self, request: Request, decode: Callable[[bytes], Any]) -> Receipt:
+        token: Any = request.auth
+        if token is None:
+            raise Unauthenticated("Send an ingest token: Authorization: Bearer rdy_...")
+        raw = request._request
+        try:
+            data = body.read(_stream(raw), encoding=raw.headers.get("Content-Encoding", "").strip().lower())
+            return receive(decode(data), system=token.system, environment=token.environment, now=timezone.now())
+        except Unreadable as error:
+            raise BadRequest(str(error)) from error
+        except TooMuch as error:
+            raise TooLarge(str(error)) from error
+
+
+class TracesView(IngestView):
+    """OTLP/HTTP, protobuf or JSON, plain or packed. Refused spans are named in partial_success, the others stored."""
+
+    @extend_schema(
+        operation_id="otlp_traces",
+        summary="Send traces (OTLP/HTTP)",
+        request={PROTOBUF: bytes, JSON: dict},
+        responses={200: dict},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        kind = _media_type(request)
+        if kind not in (PROTOBUF, JSON):
+            raise UnknownMediaType(f"Send {PROTOBUF} or {JSON}, not {kind or 'a body without Content-Type'}.")
+        receipt = self.receive(request, decode_protobuf if kind == PROTOBUF else decode_json)
+        answer = ExportTraceServiceResponse()
+        if receipt.refused:
+            answer.partial_success.rejected_spans = receipt.refused_count
+            answer.partial_success.error_message = receipt.message
+        if kind == PROTOBUF:
+            return HttpResponse(answer.SerializeToString(), content_type=PROTOBUF)
+        partial = {"rejectedSpans": receipt.refused_count, "errorMessage": receipt.message}
+        return JsonResponse({"partialSuccess": partial} if receipt.refused else {})
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | HttpResponse | None]:
+        return otlp_error
+
+
+def otlp_error(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
+    """OTLP wants errors as google.rpc.Status in the form of the request; ours carries the problem's sentence.
+
+    With 503 and Retry-After the exporter keeps its batch and sends it again: nothing is lost while the database is off.
+    """
+    if isinstance(error, (OperationalError, InterfaceError)):
+        log.warning("Spans were turned away, the database does not answer: %s", error)
+        error = Unavailable("The database does not answer. Nothing was stored; send it again.", retry_after=5)
+    response = exception_handler(error, context)
+    problem = from_exception(error)
+    if response is None or problem is None:
+        return None
+    code = _CODES.get(problem.status, 2)
+    if _media_type(context["request"]) == PROTOBUF:
+        status = Status(code=code, message=problem.detail)
+        headers = {name: response[name] for name in ("Retry-After", "WWW-Authenticate") if name in response}
+        return HttpResponse(status.SerializeToString(), status=problem.status, content_type=PROTOBUF, headers=headers)
+    response.data = {**problem.as_json(), "code": code, "message": problem.detail}
+    return response
+
+
+def _media_type(request: Request) -> str:
+    return (request._request.content_type or "").lower()
+
+
+def _stream(request: HttpRequest) -> Any:
+    """The body as it arrives. Django reads as much as Content-Length says, which chunked bodies do not have."""
+    environ: dict[str, Any] = getattr(request, "environ", {})
+    if environ.get("wsgi.input_terminated") and "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        return environ["wsgi.input"]
+    return request
