@@ -5,6 +5,7 @@ What cannot be read becomes None, and the gate says no to it. Nothing in here de
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from audit.ledger import last_checkpoint
 from metrics import windows
 from metrics.judges import canary
 from operations.budget import budget_state
-from operations.queries import active_freezes, passed_drills
+from operations.queries import active_freezes
 from releases.gate.types import (
     AnswerFact,
     BudgetFact,
@@ -48,6 +49,7 @@ def gather(release: Release, question: Question, *, now: datetime) -> Facts:
     bars = release_bars(release.policy.body)
     plan = Rollout.objects.select_related("source").filter(release=release).first()
     live = live_release(release)
+    definition = definition_of(release.standard)
     first = not Release.objects.filter(system=release.system, live_at__isnull=False).exclude(pk=release.pk).exists()
     return Facts(
         release=str(release.pk),
@@ -64,6 +66,8 @@ def gather(release: Release, question: Question, *, now: datetime) -> Facts:
         ),
         ownership_gaps=_ownership_gaps(release),
         pins=_pins(release),
+        asked_items=tuple(item.key for item in definition.items),
+        asked_questions=tuple(question.key for question in definition.questions),
         items=_items(release),
         answers=_answers(release),
         evaluation=_evaluation(release, live),
@@ -72,7 +76,7 @@ def gather(release: Release, question: Question, *, now: datetime) -> Facts:
         freezes=_freezes(release, now=now),
         plan=_plan(plan),
         canary=_canary(release, plan, bars, now=now),
-        drills=_drills(release, now=now),
+        drills=_drills(release, bars, now=now),
         rejections=_rejections(release),
         retained_release=live.label if live else None,
         planned_promotion=_planned_promotion(plan, question, now=now),
@@ -226,16 +230,15 @@ def _rates(release: Release, plan: Rollout | None, live: Release | None, *, now:
 
 
 def _budget(release: Release, *, now: datetime) -> BudgetFact | None:
-    state = budget_state(release.system, now=now)
-    if state is None:
-        return None
+    state = budget_state(release.system, now)
+    worst = alarm_delays(release.system, now).worst
     return BudgetFact(
         state=state.state,
         spent_usd=Decimal(state.spent_nanousd) / NANO,
         cap_usd=Decimal(state.cap_nanousd) / NANO,
         alert_usd=Decimal(state.alert_nanousd) / NANO,
-        channels=alarm_channels(release.system),
-        worst_alarm_delay_seconds=worst_alarm_delay(release.system, now=now),
+        channels=proven_alarm_channels(release.system),
+        worst_alarm_delay_seconds=ceil(worst.total_seconds()) if worst is not None else None,
     )
 
 
@@ -244,7 +247,7 @@ def _freezes(release: Release, *, now: datetime) -> tuple[FreezeFact, ...]:
         FreezeFact(
             id=str(freeze.pk), reason=freeze.reason, since=freeze.imposed_at, spares=freeze.mitigation_release or None
         )
-        for freeze in active_freezes(release.system, now=now)
+        for freeze in active_freezes(release.system, now)
     )
 
 
@@ -296,10 +299,16 @@ def limits_of(plan: Rollout, bars: ReleaseBars) -> Any:
     )
 
 
-def _drills(release: Release, *, now: datetime) -> tuple[DrillFact, ...]:
+def _drills(release: Release, bars: ReleaseBars, *, now: datetime) -> tuple[DrillFact, ...]:
+    """The latest passed drill of each kind that the gate asks for, while it still counts."""
+    found = [
+        latest_passed(release.system, kind, now=now, validity_days=bars.drill_validity_days)
+        for kind in (Drill.Kind.ROLLBACK, Drill.Kind.INCIDENT)
+    ]
     return tuple(
-        DrillFact(kind=drill.kind, id=str(drill.pk), ended_at=drill.ended_at, seconds=drill.seconds)
-        for drill in passed_drills(release.system, now=now)
+        DrillFact(kind=d.kind, id=str(d.pk), ended_at=d.ended_at, seconds=ceil(d.measured.total_seconds()))
+        for d in found
+        if d is not None and d.ended_at is not None and d.measured is not None
     )
 
 

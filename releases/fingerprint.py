@@ -5,8 +5,8 @@ from systems.kinds import Kind
 
 
 def fingerprint_of(release: Release) -> dict[str, list[str]]:
-    """Prompt hashes, model names and schema hashes, as requests carry them."""
-    found: dict[str, list[str]] = {"release": [release.label], "prompt_hash": [], "model": [], "schema_hash": []}
+    """Labels, prompt hashes and model names, as requests carry them."""
+    found: dict[str, list[str]] = {"release": [release.label], "prompt_hash": [], "model": []}
     for pin in release.pins.select_related("version", "component"):
         match pin.component.kind:
             case Kind.PROMPT:
@@ -14,6 +14,4 @@ def fingerprint_of(release: Release) -> dict[str, list[str]]:
             case Kind.MODEL:
                 meta = pin.version.meta
                 found["model"] += [name for key in ("model", "deployment") if (name := meta.get(key))]
-            case Kind.OUTPUT_SCHEMA | Kind.INPUT_SCHEMA:
-                found["schema_hash"].append(pin.version.sha256)
     return {key: sorted(set(values)) for key, values in found.items()}

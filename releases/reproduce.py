@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from systems.registry import content_of
-
 from audit import canonical, ledger, trail
 from releases import statement
 from releases.decisions import decision_body, replay
 from releases.models import Decision, Pin, Release, SignOff
 from systems.kinds import Kind
+from systems.registry import content_of
 
 
 @dataclass(frozen=True)

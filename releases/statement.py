@@ -4,10 +4,12 @@ A passkey signs the challenge, which is SHA-256 over a domain tag, the nonce and
 statement, the assertion and the public key can check it without this program.
 """
 
+import base64
 import hashlib
 from datetime import datetime
 from typing import Any
 
+from accounts.passkeys import InvalidAssertion, PasskeyAssertion, verify_assertion
 from audit import canonical
 from releases.gate.types import Verdict
 
@@ -63,3 +65,42 @@ def build(
 
 def challenge(statement: dict[str, Any]) -> bytes:
     return hashlib.sha256(DOMAIN + statement["nonce"].encode() + b"\x00" + canonical.dumps(statement)).digest()
+
+
+def assertion_json(assertion: PasskeyAssertion, *, rp_id: str, origin: str) -> dict[str, str]:
+    """A passkey's answer as it is stored: base64, with the site that it must have been given to."""
+    return {
+        "credential_id": _text(assertion.credential_id),
+        "public_key": _text(assertion.public_key),
+        "authenticator_data": _text(assertion.authenticator_data),
+        "client_data_json": _text(assertion.client_data_json),
+        "signature": _text(assertion.signature),
+        "rp_id": rp_id,
+        "origin": origin,
+    }
+
+
+def check_assertion(statement: dict[str, Any], stored: dict[str, str]) -> str:
+    """Why a stored passkey answer does not sign this statement; empty where it does."""
+    try:
+        assertion = PasskeyAssertion(
+            credential_id=_bytes(stored["credential_id"]),
+            public_key=_bytes(stored["public_key"]),
+            authenticator_data=_bytes(stored["authenticator_data"]),
+            client_data_json=_bytes(stored["client_data_json"]),
+            signature=_bytes(stored["signature"]),
+        )
+        verify_assertion(assertion, challenge=challenge(statement), rp_id=stored["rp_id"], origin=stored["origin"])
+    except InvalidAssertion as error:
+        return str(error)
+    except (KeyError, ValueError):
+        return "The stored answer of the passkey is not complete."
+    return ""
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

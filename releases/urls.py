@@ -1,26 +1,29 @@
 from django.urls import path
 
-from releases.views import item, overview, release, signing
+from releases.views import item, overview, release, setup, signing
 
 app_name = "releases"
 
 _RELEASE = "systems/<slug:slug>/releases/<str:label>/"
+_ITEM = _RELEASE + "items/<str:key>/"
 
 urlpatterns = [
-    path("", overview.my_work, name="my-work"),
+    path("", overview.work, name="work"),
     path("releases/", release.listing, name="list"),
     path("systems/<slug:slug>/releases/", release.listing, name="system"),
     path("systems/<slug:slug>/releases/open/", release.open_release, name="open"),
     path(_RELEASE, release.detail, name="detail"),
-    path(_RELEASE + "setup/", release.setup, name="setup"),
-    path(_RELEASE + "questions/", release.questions, name="questions"),
-    path(_RELEASE + "move/", release.move, name="move"),
+    path(_RELEASE + "setup/", setup.setup, name="setup"),
+    path(_RELEASE + "questions/", setup.questions, name="questions"),
+    path(_RELEASE + "rollout/", release.rollout_part, name="rollout"),
     path(_RELEASE + "history/", release.history, name="history"),
-    path(_RELEASE + "items/<str:key>/", item.detail, name="item"),
-    path(_RELEASE + "items/<str:key>/evidence/<uuid:evidence>/", item.evidence, name="evidence"),
-    path(_RELEASE + "sign/<str:side>/", signing.sign, name="sign"),
-    path(_RELEASE + "say/", signing.say, name="say"),
+    path(_RELEASE + "move/<slug:act>/", release.move, name="move"),
+    path(_RELEASE + "say/<slug:act>/", signing.say, name="say"),
+    path(_RELEASE + "sign/<slug:side>/", signing.sign, name="sign"),
     path(_RELEASE + "signatures/<uuid:sign_off>/", signing.certificate, name="certificate"),
+    path(_ITEM, item.detail, name="item"),
+    path(_ITEM + "evidence/<uuid:evidence>/", item.evidence, name="evidence"),
+    path(_ITEM + "act/<slug:act>/", item.act, name="item-act"),
     path("standard/<str:number>/", overview.standard, name="standard"),
     path("decisions/<uuid:pk>/", overview.decision, name="decision"),
     path("requests/<str:request_id>/reproduce/", overview.reproduction, name="reproduce"),

@@ -303,7 +303,7 @@ class SignOff(ReleaseView):
         statement, state = signing_views.opened(data["sealed"], now=now)
         if statement["side"] != side:
             raise InvalidInput(f"This statement is for {statement['side']}.")
-        proof = signing_views.prove(data, user=user, statement=statement, passkey_state=state)
+        proof = signing_views.prove(data, user=user, passkey_state=state, now=now)
         signed = acts.sign_off(
             release_id=release.pk, statement=statement, shown_digest=data["state_digest"], proof=proof, by=user, now=now
         )

@@ -41,6 +41,11 @@ def finite(value: Decimal | None) -> bool:
     return value is not None and value.is_finite()
 
 
+def shown(value: Decimal | None) -> str:
+    """Equal numbers read alike: 0.10 and 0.1 give one sentence, so that a replayed verdict is equal to the byte."""
+    return "unknown" if value is None else f"{value.normalize():f}"
+
+
 def percent(value: Decimal) -> str:
     return f"{(value * 100).quantize(Decimal('0.01')).normalize():f} %"
 
@@ -57,8 +62,8 @@ def _pinned(kind: str, name: str) -> Rule:
                 return unknown(f"{pin.component} has no pinned version.")
             if pin.state not in ("approved", "deprecated") or not pin.reviewed:
                 return Finding(False, f"{pin.component} version {pin.version} is not approved by a second person.")
-        shown = ", ".join(f"{pin.component} {pin.version}" for pin in pins)
-        return Finding(True, f"Pinned and reviewed: {shown}.")
+        names = ", ".join(f"{pin.component} {pin.version}" for pin in pins)
+        return Finding(True, f"Pinned and reviewed: {names}.")
 
     return check
 
@@ -117,7 +122,7 @@ def baseline_stored(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
         return Finding(True, "The first release has no baseline; absolute bars apply.")
     if run.baseline_run is None or not finite(run.baseline_score):
         return unknown("The live release has no run on this dataset to compare with.")
-    return Finding(True, f"Compared with the live release's run, which scored {run.baseline_score}.")
+    return Finding(True, f"Compared with the live release's run, which scored {shown(run.baseline_score)}.")
 
 
 @rule("evaluation-gate")
@@ -131,23 +136,28 @@ def evaluation_gate(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
         return unknown("The run has no score that can be compared.")
     if facts.first_release:
         if run.score < bars.eval_min_score:
-            return Finding(False, f"Score {run.score} is below {bars.eval_min_score}, the bar of a first release.")
+            return Finding(
+                False, f"Score {shown(run.score)} is below {shown(bars.eval_min_score)}, the bar of a first release."
+            )
     else:
         if run.baseline_score is None or not finite(run.baseline_score):
             return unknown("The live release has no run on this dataset to compare with.")
         needed = run.baseline_score + bars.eval_min_delta
         if run.score < needed:
             return Finding(
-                False, f"Score {run.score} is below baseline {run.baseline_score} + {bars.eval_min_delta} = {needed}."
+                False,
+                f"Score {shown(run.score)} is below baseline {shown(run.baseline_score)} + {shown(bars.eval_min_delta)} = {shown(needed)}.",
             )
         if bars.eval_bar == "lower" and (run.lower is None or not finite(run.lower) or run.lower < bars.eval_min_delta):
-            return Finding(False, f"The lower end of the interval, {run.lower}, is below {bars.eval_min_delta}.")
+            return Finding(
+                False, f"The lower end of the interval, {shown(run.lower)}, is below {shown(bars.eval_min_delta)}."
+            )
     if run.outcome == "inconclusive":
         return unknown(f"Not enough to decide. {' '.join(run.reasons)}".strip())
     if run.outcome != "pass":
         return Finding(False, " ".join(run.reasons) or "The evaluation did not pass.")
-    against = f" against {run.baseline_score}" if run.baseline_score is not None else ""
-    return Finding(True, f"Score {run.score}{against} on {run.cases} cases.")
+    against = f" against {shown(run.baseline_score)}" if run.baseline_score is not None else ""
+    return Finding(True, f"Score {shown(run.score)}{against} on {run.cases} cases.")
 
 
 def _share(part: int, whole: int, minimum: Decimal, bars: ReleaseBars, what: str) -> Finding:
@@ -156,10 +166,10 @@ def _share(part: int, whole: int, minimum: Decimal, bars: ReleaseBars, what: str
         return unknown(f"{bars.min_requests - whole} more requests are needed before {what} can be judged.")
     if part > whole or part < 0:
         return unknown(f"The counts for {what} contradict each other ({part} of {whole}).")
-    shown = percent(Decimal(part) / Decimal(whole))
+    rate = percent(Decimal(part) / Decimal(whole))
     if Decimal(part) < minimum * whole:
-        return Finding(False, f"{shown} of {whole} requests, and {percent(minimum)} are asked: {what}.")
-    return Finding(True, f"{shown} of {whole} requests: {what}.")
+        return Finding(False, f"{rate} of {whole} requests, and {percent(minimum)} are asked: {what}.")
+    return Finding(True, f"{rate} of {whole} requests: {what}.")
 
 
 @rule("schema-validation-rate")
@@ -202,8 +212,10 @@ def cost_per_request(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
     cost = rates.cost_usd / rates.requests
     if facts.first_release:
         if cost > bars.first_release_cost_cap_usd:
-            return Finding(False, f"{cost:.6f} USD per request is above the cap of {bars.first_release_cost_cap_usd}.")
-        return Finding(True, f"{cost:.6f} USD per request, below the cap of {bars.first_release_cost_cap_usd}.")
+            return Finding(
+                False, f"{cost:.6f} USD per request is above the cap of {shown(bars.first_release_cost_cap_usd)}."
+            )
+        return Finding(True, f"{cost:.6f} USD per request, below the cap of {shown(bars.first_release_cost_cap_usd)}.")
     base = rates.baseline_cost_per_request_usd
     if base is None or not finite(base) or base <= 0:
         return unknown("The live release's cost per request is unknown.")
@@ -220,7 +232,9 @@ def budget_guard(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
         return unknown("No daily budget with an alert threshold is set.")
     if budget.channels < 1:
         return Finding(False, "A budget alarm would reach nobody: connect a channel.")
-    return Finding(True, f"{budget.cap_usd} USD a day, alert at {budget.alert_usd}, to {budget.channels} channels.")
+    return Finding(
+        True, f"{shown(budget.cap_usd)} USD a day, alert at {shown(budget.alert_usd)}, to {budget.channels} channels."
+    )
 
 
 @rule("alarm-delay")
@@ -246,12 +260,12 @@ def rollout_plan(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
     if plan.share > bars.canary_share:
         return Finding(False, f"The plan's share {percent(plan.share)} is above {percent(bars.canary_share)}.")
     if plan.hours < bars.canary_hours:
-        return Finding(False, f"The plan watches {plan.hours} hours; the policy asks {bars.canary_hours}.")
+        return Finding(False, f"The plan watches {shown(plan.hours)} hours; the policy asks {bars.canary_hours}.")
     if plan.error_rate_max > bars.error_rate_max or plan.p95_ms_max > bars.p95_ms_max:
         return Finding(False, "A rollback trigger of the plan is looser than the policy's.")
     return Finding(
         True,
-        f"{plan.strategy.capitalize()} at {percent(plan.share)} for {plan.hours} hours; rolls back above "
+        f"{plan.strategy.capitalize()} at {percent(plan.share)} for {shown(plan.hours)} hours; rolls back above "
         f"{percent(plan.error_rate_max)} errors or {plan.p95_ms_max} ms p95.",
     )
 
@@ -268,10 +282,12 @@ def canary_clean(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
         return unknown(f"{bars.min_requests - canary.requests} more requests are needed before rates can be judged.")
     if not finite(canary.covered_hours) or canary.covered_hours < bars.canary_hours:
         remaining = bars.canary_hours - canary.covered_hours
-        return unknown(f"{canary.covered_hours} of {bars.canary_hours} hours are covered; {remaining} to go.")
+        return unknown(
+            f"{shown(canary.covered_hours)} of {bars.canary_hours} hours are covered; {shown(remaining)} to go."
+        )
     if canary.outcome != "pass":
         return unknown(" ".join(canary.reasons) or "The judge has not decided.")
-    return Finding(True, f"{canary.covered_hours} covered hours without a breach.")
+    return Finding(True, f"{shown(canary.covered_hours)} covered hours without a breach.")
 
 
 @rule("approved-traffic")

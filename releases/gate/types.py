@@ -213,6 +213,8 @@ class Facts:
     policy: VersionFact
     ownership_gaps: tuple[str, ...]
     pins: tuple[PinFact, ...]
+    asked_items: tuple[str, ...]  # keys of the standard: an item or answer that is not among the facts is missing
+    asked_questions: tuple[str, ...]
     items: tuple[ItemFact, ...]
     answers: tuple[AnswerFact, ...]
     evaluation: EvaluationFact | None

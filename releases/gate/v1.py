@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from releases.gate.rules_v1 import RULES
+from releases.gate.rules_v1 import RULES, shown
 from releases.gate.types import Facts, ItemFact, ItemState, ItemVerdict, Outcome, Question, Reason, Verdict
 from systems.policy import ReleaseBars
 
@@ -127,6 +127,8 @@ def _pins(facts: Facts) -> list[Reason]:
 
 
 def _checklist(facts: Facts, items: tuple[ItemVerdict, ...]) -> list[Reason]:
+    if not facts.asked_items or sorted(facts.asked_items) != sorted(item.key for item in facts.items):
+        return [Reason("items-missing", f"The checklist is not the standard's. {NOT_DONE}", "product", "pins")]
     asked = [(item, found) for item, found in zip(facts.items, items, strict=True) if asked_by(facts.question, item)]
     if not asked:
         return [Reason("no-items", f"The checklist asks nothing, which proves nothing. {NOT_DONE}", "product", "pins")]
@@ -145,6 +147,11 @@ def _who(item: ItemFact, found: ItemVerdict) -> str:
 
 
 def _questions(facts: Facts) -> list[Reason]:
+    """Each question of the standard, answered yes, in words. A standard that asks none proves nothing."""
+    if not facts.asked_questions or sorted(facts.asked_questions) != sorted(answer.key for answer in facts.answers):
+        return [
+            Reason("questions-missing", f"The questions are not the standard's. {NOT_DONE}", "product", "questions")
+        ]
     return [
         Reason(
             "question-unanswered" if answer.answer is None else "question-no",
@@ -182,7 +189,7 @@ def _operations(facts: Facts) -> list[Reason]:
     if budget is None or budget.state not in ("ok", "alert", "exceeded"):
         reasons.append(Reason("budget-unknown", f"Today's spend is unknown. {NOT_DONE}", "operations", "budget"))
     elif budget.state == "exceeded":
-        sentence = f"Today's budget is spent: {budget.spent_usd} of {budget.cap_usd} USD."
+        sentence = f"Today's budget is spent: {shown(budget.spent_usd)} of {shown(budget.cap_usd)} USD."
         reasons.append(Reason("budget-exceeded", sentence, "operations", "budget"))
     for freeze in facts.freezes:
         if freeze.spares is None or freeze.spares != facts.label:

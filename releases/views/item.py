@@ -1,189 +1,150 @@
 """One item: its guidance, its evidence, its history, and what may be done to it."""
 
 import mimetypes
-from datetime import datetime
 from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import person as signed_in
 from accounts.models import User
-from accounts.queries import is_member
-from audit import ledger, vault
+from audit import vault
 from metrics import egress
-from releases import presenting
 from releases.actions import checklist
 from releases.decisions import standing
 from releases.errors import InvalidInput, Refused, StateMoved
-from releases.models import Evidence, Item, Release
-from releases.standard.published import definition_of
-from releases.views.release import find, head, question_now
+from releases.forms import AttachForm
+from releases.models import Evidence, Release
+from releases.presenting import item as item_context
+from releases.presenting import page, rows
+from releases.views.release import find
 from web.problems import NotFound, Problem
 
-# Shown inside the page; everything else is a download (served sandboxed all the same).
+# Shown inside the page; everything else is a download (and sandboxed all the same).
 SHOWN_AS_TEXT = ("text/plain", "text/csv", "text/markdown", "application/json")
 SHOWN_AS_IMAGE = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
-def find_item(release: Release, key: str) -> Item:
-    item = (
-        release.items.select_related("owner", "verified_by")
-        .prefetch_related("evidence__attached_by")
-        .filter(key=key)
-        .first()
-    )
-    if item is None:
-        raise NotFound(f"This release has no item {key}.")
-    return item
-
-
-@require_http_methods(["GET", "POST"])
+@require_GET
 def detail(request: HttpRequest, slug: str, label: str, key: str) -> HttpResponse:
+    return _page(request, find(request, slug, label), key)
+
+
+@require_POST
+def act(request: HttpRequest, slug: str, label: str, key: str, act: str) -> HttpResponse:
+    """Assign, attach, verify, send back, propose, confirm, withdraw. A refusal shows the page again, nothing lost."""
     release = find(request, slug, label)
-    item = find_item(release, key)
+    if not release.items.filter(key=key).exists():
+        raise NotFound(f"This release has no item {key}.")
+    try:
+        said = _do(request, release, key, act)
+    except (InvalidInput, StateMoved, Refused, egress.EgressError) as problem:
+        return _page(request, release, key, error=problem, act=act)
+    messages.success(request, said)
+    return redirect(rows.release_url(release, "item", key=key))
+
+
+def _page(
+    request: HttpRequest, release: Release, key: str, *, error: Problem | None = None, act: str = ""
+) -> HttpResponse:
     now = timezone.now()
-    error: Problem | None = None
-    if request.method == "POST":
-        try:
-            act(request, release, item, now=now)
-        except (InvalidInput, StateMoved, Refused) as problem:
-            error = problem
-            item = find_item(release, key)
-        else:
-            return redirect(
-                (request.POST.get("next") == "list" and presenting.release_url(release))
-                or presenting.release_url(release, "item", key=key)
-            )
-    return render(
-        request,
-        "releases/item.html",
-        context(request, release, item, error, now=now),
-        status=error.status if error else 200,
-    )
-
-
-def context(
-    request: HttpRequest, release: Release, item: Item, error: Problem | None, *, now: datetime
-) -> dict[str, Any]:
-    found = standing(release, question_now(release), now=now)
-    row = next(row for row in presenting.rows(found, release) if row.item.key == item.key)
-    keys = [definition.key for definition in definition_of(release.standard).items]
-    at = keys.index(item.key)
-    return {
-        **head(request, release, found, now=now),
-        "row": row,
-        "item": item,
-        "definition": row.definition,
-        "superseded": [e for e in item.evidence.all() if e.superseded_at],
-        "moves": presenting.item_moves(item, release, user=signed_in(request), now=now),
-        "members": members(release, now=now),
-        "entries": ledger.entries(subject=item.subject).order_by("-index")[:30],
-        "previous_key": keys[at - 1] if at else None,
-        "next_key": keys[at + 1] if at + 1 < len(keys) else None,
-        "error": error,
-        "values": request.POST,
+    found = standing(release, page.question_now(release), now=now)
+    row = next((row for row in rows.rows(found, release) if row.item.key == key), None)
+    if row is None:
+        raise NotFound(f"This release has no item {key}.")
+    context = {
+        **page.head(release, found, now=now),
+        **item_context.item_page(
+            release, row, user=signed_in(request), now=now, error=error, posted=request.POST if error else None, act=act
+        ),
     }
+    return render(request, "releases/item.html", context, status=error.status if error else 200)
 
 
-def members(release: Release, *, now: datetime) -> list[User]:
-    return [
-        user
-        for user in User.objects.filter(is_active=True).order_by("name")
-        if is_member(user, system=release.system.slug, now=now)
-    ]
-
-
-def act(request: HttpRequest, release: Release, item: Item, *, now: datetime) -> None:
-    by = signed_in(request)
+def _do(request: HttpRequest, release: Release, key: str, act: str) -> str:
     common: dict[str, Any] = {
         "release_id": release.pk,
-        "key": item.key,
-        "by": by,
-        "now": now,
+        "key": key,
+        "by": signed_in(request),
+        "now": timezone.now(),
         "revision": _revision(request),
     }
     reason = request.POST.get("reason", "")
-    match request.POST.get("act"):
+    match act:
         case "assign":
-            owner = request.POST.get("owner")
-            chosen = User.objects.filter(pk=owner).first() if owner else None
-            checklist.assign_item(owner=chosen, **common)
+            chosen = rows.uuid_or_none(request.POST.get("owner"))
+            owner = User.objects.filter(pk=chosen).first() if chosen else None
+            checklist.assign_item(owner=owner, **common)
+            return f"{owner} owns it now." if owner else "It has no owner now."
         case "attach":
-            attach(request, common)
-            messages.success(request, "Evidence is attached. Another person verifies it.")
+            _attach(request, common)
+            return "Evidence is attached. Another person verifies it."
         case "verify":
             checklist.verify_item(digests=request.POST.getlist("digest"), **common)
-            messages.success(request, "Verified.")
+            return "Verified."
         case "send-back":
             checklist.send_back(reason=reason, **common)
+            return "Sent back."
         case "propose":
             checklist.propose_not_applicable(reason=reason, **common)
+            return "Proposed. Another person confirms it."
         case "confirm":
             checklist.confirm_not_applicable(**common)
+            return "Confirmed: it does not apply to this release."
         case "withdraw":
             checklist.withdraw_not_applicable(**common)
-        case _:
-            raise InvalidInput("Nothing was chosen.")
+            return "It applies again."
+    raise NotFound("There is no such act.")
 
 
 def _revision(request: HttpRequest) -> int:
     raw = request.POST.get("revision", "")
-    if not raw.isdigit():
+    if not raw.isdigit() or len(raw) > 9:
         raise InvalidInput("The revision of the item that you saw is missing. Open the page again.")
     return int(raw)
 
 
-def attach(request: HttpRequest, common: dict[str, Any]) -> Evidence:
+def _attach(request: HttpRequest, common: dict[str, Any]) -> Evidence:
     """A file, a link of which we keep what it answers now, or a record written here."""
-    title, note = request.POST.get("title", ""), request.POST.get("note", "")
-    shared = {"note": note, "replace": bool(request.POST.get("replace")), **common}
-    if uploaded := request.FILES.get("file"):
+    form = AttachForm(request.POST, request.FILES)
+    if not form.is_valid():
+        raise InvalidInput(next(iter(form.errors.values()))[0])
+    data = form.cleaned_data
+    common |= {"note": data["note"], "replace": data["replace"]}
+    if uploaded := data["file"]:
         name = PurePath(uploaded.name or "file").name
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return checklist.attach_evidence(
-            kind="file", title=title or name, content=uploaded.read(), media_type=media_type, **shared
+            kind="file", title=data["title"] or name, content=uploaded.read(), media_type=media_type, **common
         )
-    if url := request.POST.get("url", "").strip():
+    if url := data["url"]:
         answer = egress.fetch(url)
         media_type = answer.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
         return checklist.attach_evidence(
-            kind="link", title=title or url, content=answer.body, media_type=media_type, url=url, **shared
+            kind="link", title=data["title"] or url, content=answer.body, media_type=media_type, url=url, **common
         )
-    if text := request.POST.get("text", "").strip():
-        return checklist.attach_evidence(
-            kind="record", title=title or "Record", content=text.encode(), media_type="text/plain", **shared
-        )
-    raise InvalidInput("Choose a file, give a link, or write a record.")
+    return checklist.attach_evidence(
+        kind="record", title=data["title"] or "Record", content=data["text"].encode(), media_type="text/plain", **common
+    )
 
 
-def find_evidence(request: HttpRequest, slug: str, label: str, key: str, evidence: str) -> Evidence:
+@require_GET
+def evidence(request: HttpRequest, slug: str, label: str, key: str, evidence: UUID) -> HttpResponse:
+    """The bytes, checked against their digest, and served so that they can never run as a page of ours."""
     release = find(request, slug, label)
     found = Evidence.objects.filter(pk=evidence, item__release=release, item__key=key).first()
     if found is None:
         raise NotFound("There is no such evidence on this item.")
-    return found
-
-
-@require_GET
-def evidence(request: HttpRequest, slug: str, label: str, key: str, evidence: str) -> HttpResponse:
-    """The bytes, checked against their digest, and served so that they can never run as a page of ours."""
-    found = find_evidence(request, slug, label, key, evidence)
     content = vault.get(found.digest)
     inline = "view" in request.GET and found.media_type in (*SHOWN_AS_TEXT, *SHOWN_AS_IMAGE)
-    media_type = (
-        found.media_type
-        if found.media_type in SHOWN_AS_IMAGE
-        else "text/plain; charset=utf-8"
-        if inline
-        else "application/octet-stream"
-    )
-    response = HttpResponse(content, content_type=media_type)
+    media_type = found.media_type if found.media_type in SHOWN_AS_IMAGE else "text/plain; charset=utf-8"
+    response = HttpResponse(content, content_type=media_type if inline else "application/octet-stream")
     response["Content-Disposition"] = content_disposition_header(not inline, found.title) or "attachment"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["X-Content-Type-Options"] = "nosniff"

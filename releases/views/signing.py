@@ -23,7 +23,7 @@ from releases.decisions import Standing, standing
 from releases.errors import InvalidInput, StateMoved
 from releases.models import Rejection, Release, SignOff
 from releases.people import person
-from releases.statement import challenge
+from releases.statement import assertion_json, challenge
 from releases.views.release import find, head, question_now
 from web.problems import NotFound, Problem
 
@@ -39,7 +39,7 @@ def sign(request: HttpRequest, slug: str, label: str, side: str) -> HttpResponse
     if request.method == "POST":
         try:
             shown, passkey_state = opened(request.POST.get("statement", ""), now=now)
-            proof = prove(request.POST, user=user, statement=shown, passkey_state=passkey_state)
+            proof = prove(request.POST, user=user, passkey_state=passkey_state, now=now)
             acts.sign_off(
                 release_id=release.pk,
                 statement=shown,
@@ -98,7 +98,7 @@ def opened(sealed: str, *, now: datetime) -> tuple[dict[str, Any], dict[str, Any
     return content["statement"], content["passkey"]
 
 
-def prove(data: Any, *, user: User, statement: dict[str, Any], passkey_state: dict[str, Any] | None) -> acts.Proof:
+def prove(data: Any, *, user: User, passkey_state: dict[str, Any] | None, now: datetime) -> acts.Proof:
     """A passkey over the statement, or password and one-time code in this very request."""
     if answer := data.get("passkey"):
         if passkey_state is None:
@@ -108,8 +108,10 @@ def prove(data: Any, *, user: User, statement: dict[str, Any], passkey_state: di
         except ValueError:
             raise InvalidInput("The passkey's answer is not readable. Try again.") from None
         assertion = reauth.complete(user, state=passkey_state, response=response)
-        return acts.Proof(SignOff.Method.PASSKEY, assertion.as_json())
-    reauth.verify_factors(user, password=data.get("password", ""), code=data.get("code", ""))
+        return acts.Proof(
+            SignOff.Method.PASSKEY, assertion_json(assertion, rp_id=reauth.rp_id(), origin=reauth.origin())
+        )
+    reauth.verify_factors(user, password=data.get("password", ""), code=data.get("code", ""), now=now)
     return acts.Proof(SignOff.Method.TWO_FACTOR)
 
 

@@ -1,20 +1,20 @@
-"""What the pages and the API show of a release: verdict, reasons with their links, items with what may be done to them."""
+"""What both pages and API show: reasons with their links, items with their state, and what a person may do to them."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 
 from accounts.models import User
 from releases import rules
 from releases.decisions import Standing
-from releases.gate.types import ItemState, ItemVerdict, Question, Reason
+from releases.gate.types import ItemVerdict, Question, Reason
 from releases.gate.v1 import asked_by
 from releases.models import Evidence, Item, Release
 from releases.people import item_view, person, somebody_else_holds
-from releases.standard.load import ItemDef, StandardDef
+from releases.standard.load import ItemDef
 from releases.standard.published import definition_of
 
 PHASES = {"pre-production": "Pre-production", "launch": "Production launch", "post-launch": "Post-launch"}
@@ -26,6 +26,8 @@ class ShownReason:
     sentence: str
     who: str
     url: str
+    status: str
+    action: str
 
 
 @dataclass(frozen=True)
@@ -41,31 +43,49 @@ class ShownItem:
     url: str
 
 
-@dataclass(frozen=True)
-class Section:
-    phase: str
-    name: str
-    items: tuple[ShownItem, ...]
-
-    @property
-    def done(self) -> int:
-        return sum(ItemState(shown.state).done for shown in self.items)
-
-
 def release_url(release: Release, name: str = "detail", **extra: Any) -> str:
     return reverse(f"releases:{name}", kwargs={"slug": release.system.slug, "label": release.label, **extra})
 
 
 def reasons(found: Standing, release: Release) -> list[ShownReason]:
-    """Every reason, with the page on which it is cleared. A closed question shows what it was decided on."""
+    """Every reason, with the page on which it is cleared. A closed question stands on its decision: nothing is left."""
     if found.answers_no:
-        return [ShownReason("ended", found.answers_no, "", release_url(release))]
+        return [ShownReason("ended", found.answers_no, "", release_url(release), "stopped", "Open")]
     if found.closed_by:
         return []
-    return [ShownReason(reason.code, reason.sentence, reason.who, where(reason, release)) for reason in found.missing]
+    return [_shown(reason, release) for reason in found.missing]
+
+
+# Beginning of a reason's code -> the status whose icon and tone it is drawn with, and what one does there.
+_DRAWN = {
+    "item-waiting": ("submitted", "Verify"),
+    "item-missing": ("missing", "Attach evidence"),
+    "item-stale": ("stale", "Look again"),
+    "item-lapsed": ("lapsed", "Renew"),
+    "item-failed": ("failed", "Open"),
+    "item-unknown": ("inconclusive", "Open"),
+    "item-sent-back": ("sent-back", "Mend"),
+    "question": ("missing", "Answer"),
+    "pin": ("missing", "Pin"),
+    "frozen": ("frozen", "Open"),
+    "budget": ("exceeded", "Open"),
+    "rejected": ("rejected", "Open"),
+    "sign-off": ("waiting", "Sign"),
+    "rollout-plan": ("missing", "Plan"),
+    "rollback-tested": ("missing", "Run a drill"),
+    "incident-simulated": ("missing", "Run a drill"),
+}
+
+
+def _shown(reason: Reason, release: Release) -> ShownReason:
+    drawn = next((d for prefix, d in _DRAWN.items() if reason.code.startswith(prefix)), ("blocked", "Open"))
+    return ShownReason(reason.code, reason.sentence, reason.who.capitalize(), where(reason, release), *drawn)
 
 
 def where(reason: Reason, release: Release) -> str:
+    """The page on which a reason is cleared."""
+    if reason.code in ("rollback-tested", "incident-simulated"):
+        return reverse("operations:drills", kwargs={"slug": release.system.slug})
     kind, _, key = reason.where.partition(":")
     match kind:
         case "item":
@@ -75,7 +95,7 @@ def where(reason: Reason, release: Release) -> str:
         case "pins" | "rollout":
             return release_url(release, "setup") + f"#{kind}"
         case "sign-off":
-            return release_url(release) + "#sign-off"
+            return release_url(release) + "#signoffs"
     return reverse("operations:system", kwargs={"slug": release.system.slug})
 
 
@@ -99,18 +119,6 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
             )
         )
     return shown
-
-
-def sections(shown: list[ShownItem], definition: StandardDef) -> list[Section]:
-    """Rows grouped by phase and section, as the standard orders them."""
-    order = {item.key: n for n, item in enumerate(definition.items)}
-    titles = {section.key: section.title for section in definition.sections}
-    phases = list(PHASES)
-    ordered = sorted(shown, key=lambda row: (phases.index(row.definition.phase), order[row.item.key]))
-    return [
-        Section(PHASES[phase], titles[section], tuple(group))
-        for (phase, section), group in groupby(ordered, key=lambda row: (row.definition.phase, row.definition.section))
-    ]
 
 
 def filtered(shown: list[ShownItem], tokens: dict[str, list[str]], text: str) -> list[ShownItem]:
@@ -159,3 +167,14 @@ def item_moves(item: Item, release: Release, *, user: User, now: datetime) -> It
 def question_of(raw: str | None) -> Question:
     """`release` where none is named; anything else is refused rather than guessed."""
     return Question(raw) if raw else Question.RELEASE
+
+
+def sources_url(release: Release) -> str:
+    return reverse("metrics:sources", kwargs={"slug": release.system.slug})
+
+
+def uuid_or_none(raw: str | None) -> UUID | None:
+    try:
+        return UUID(raw or "")
+    except ValueError:
+        return None

@@ -1,0 +1,151 @@
+"""One item of a release (releases/item.html)."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils.html import format_html
+
+from accounts.models import User
+from accounts.queries import is_member
+from audit import ledger
+from releases.forms import AssignForm, AttachForm, NoteForm
+from releases.models import Evidence, Item, Release
+from releases.presenting.history import events
+from releases.presenting.page import drawn
+from releases.presenting.rows import PHASES, ItemMoves, ShownItem, item_moves, release_url
+from releases.standard.load import Guidance
+from releases.standard.published import definition_of
+from web.problems import Problem
+
+BY = {
+    "auto": "the product, from what it measures",
+    "evidence": "another person",
+    "recurring": "another person, again and again",
+}
+
+
+def item_page(
+    release: Release, row: ShownItem, *, user: User, now: datetime, error: Problem | None, posted: Any, act: str
+) -> dict[str, Any]:
+    """The page of an item. A refused form comes back as it was filled in, with what was wrong."""
+    moves = item_moves(row.item, release, user=user, now=now)
+    attach = AttachForm(posted if act == "attach" else None)
+    return {
+        "item": _item(release, row),
+        "row": row,
+        "error": error,
+        "evidence": [evidence(release, one) for one in row.evidence],
+        "older": [evidence(release, one) for one in row.item.evidence.all() if one.superseded_at],
+        "attach_form": None if moves.attach else attach,
+        "attach_reason": " ".join(moves.attach[:1]),
+        "attach_url": act_url(release, row.item, "attach"),
+        "verify": _verify(release, row, moves),
+        "not_applicable": _not_applicable(release, row, moves),
+        "assign": _assign(release, row, moves, now=now),
+        "history": events(ledger.entries(subject=row.item.subject).order_by("-index")[:20]),
+        **_neighbours(release, row.item),
+    }
+
+
+def act_url(release: Release, item: Item, act: str) -> str:
+    return release_url(release, "item-act", key=item.key, act=act)
+
+
+def _item(release: Release, row: ShownItem) -> dict[str, Any]:
+    definition = row.definition
+    titles = {section.key: section.title for section in definition_of(release.standard).sections}
+    return {
+        "key": row.item.key,
+        "title": definition.title,
+        "status": drawn(row.state),
+        "sentence": row.sentence,
+        "guidance": _guidance(definition.guidance),
+        "section": titles[definition.section],
+        "phase": PHASES[definition.phase],
+        "verification": BY[definition.verification],
+        "accepts": " or ".join(definition.evidence) or "nothing: it is measured",
+        "validity": f"{definition.validity_days} days" if definition.validity_days else "this release",
+        "blocking": definition.question is not None,
+        "owner": row.item.owner,
+        "owner_role": definition.owner_role,
+        "revision": row.item.revision,
+        "lapses_at": min((one.valid_until for one in row.evidence if one.valid_until), default=None),
+    }
+
+
+def _guidance(guidance: Guidance) -> str:
+    return format_html(
+        "<p>{}</p><h3>How to verify</h3><p>{}</p><h3>Good evidence</h3><p>{}</p>",
+        guidance.why,
+        guidance.verify,
+        guidance.good,
+    )
+
+
+def evidence(release: Release, one: Evidence) -> dict[str, Any]:
+    """A line of components/evidence.html."""
+    return {
+        "kind": one.kind,
+        "title": one.title,
+        "url": release_url(release, "evidence", key=one.item.key, evidence=one.pk) + "?view",
+        "digest": one.digest,
+        "by": one.attached_by or "Readiness",
+        "at": one.attached_at,
+        "note": one.note or one.url,
+        "size": one.size,
+    }
+
+
+def _verify(release: Release, row: ShownItem, moves: ItemMoves) -> dict[str, Any] | None:
+    if row.definition.verification == "auto" or not row.evidence or row.item.verified_by_id:
+        return None
+    return {
+        "url": act_url(release, row.item, "verify"),
+        "send_back_url": act_url(release, row.item, "send-back"),
+        "reason": " ".join(moves.verify[:1]),
+        "form": NoteForm(label="What is missing, when you send it back"),
+        "asks": "Does this evidence show what the item asks, for the versions that this release pins?",
+        "digests": [one.digest for one in row.evidence],
+    }
+
+
+def _not_applicable(release: Release, row: ShownItem, moves: ItemMoves) -> dict[str, Any] | None:
+    if row.definition.conditional is None:
+        return None
+    if row.item.not_applicable_by_id:
+        confirmed = row.item.not_applicable_confirmed_by_id is not None
+        return {
+            "proposed": row.item.not_applicable_reason,
+            "by": row.item.not_applicable_by,
+            "confirmed": confirmed,
+            "confirm_url": act_url(release, row.item, "confirm"),
+            "confirm_reason": " ".join(moves.confirm[:1]),
+            "withdraw_url": act_url(release, row.item, "withdraw"),
+            "reason": "It is proposed already.",
+        }
+    return {
+        "url": act_url(release, row.item, "propose"),
+        "reason": " ".join(moves.propose[:1]),
+        "form": NoteForm(label="Why it does not apply", required=True),
+    }
+
+
+def _assign(release: Release, row: ShownItem, moves: ItemMoves, *, now: datetime) -> dict[str, Any] | None:
+    if moves.assign:
+        return None
+    form = AssignForm(people=members(release, now=now), initial={"owner": row.item.owner_id})
+    return {"url": act_url(release, row.item, "assign"), "form": form}
+
+
+def members(release: Release, *, now: datetime) -> list[User]:
+    people = User.objects.filter(is_active=True).order_by("name")
+    return [user for user in people if is_member(user, system=release.system.slug, now=now)]
+
+
+def _neighbours(release: Release, item: Item) -> dict[str, str | None]:
+    keys = [definition.key for definition in definition_of(release.standard).items]
+    at = keys.index(item.key)
+    return {
+        "previous_url": release_url(release, "item", key=keys[at - 1]) if at else None,
+        "next_url": release_url(release, "item", key=keys[at + 1]) if at + 1 < len(keys) else None,
+    }

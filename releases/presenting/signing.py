@@ -1,0 +1,161 @@
+"""Who has signed, who is missing, and what is signed (releases/parts/signoffs.html, releases/sign.html)."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from accounts.models import User
+from audit import ledger
+from releases import rules
+from releases.actions.signing import signing_view
+from releases.decisions import Standing
+from releases.models import Release, SignOff
+from releases.people import person
+from releases.presenting.history import events
+from releases.presenting.rows import release_url
+from releases.statement import MEANING
+
+METHODS = {"passkey": "passkey", "two-factor": "password and code, not key-bound"}
+
+
+def signoffs(release: Release, found: Standing, *, user: User, now: datetime) -> dict[str, Any]:
+    sides = [_side(release, found, side, user=user, now=now) for side in ("engineering", "operations")]
+    return {
+        "question": f"for the {'canary' if found.question == 'canary' else 'full release'}",
+        "done": sum(side["status"] == "signed" for side in sides),
+        "needed": 2,
+        "sides": sides,
+        "state_digest": found.closed_by.state_digest if found.closed_by else found.state_digest,
+        "closed": found.closed_by is not None,
+    }
+
+
+def _side(release: Release, found: Standing, side: str, *, user: User, now: datetime) -> dict[str, Any]:
+    rejection = release.rejections.select_related("by").filter(side=side, lifted_at=None).first()
+    signed = (
+        release.sign_offs.select_related("signer")
+        .filter(question=found.question, side=side, withdrawn_at=None)
+        .order_by("voided_at", "-signed_at")
+        .last()
+    )
+    living = (
+        release.sign_offs.select_related("signer")
+        .filter(question=found.question, side=side, withdrawn_at=None, voided_at=None)
+        .last()
+    )
+    signed = living or signed
+    shown: dict[str, Any] = {
+        "name": side.capitalize(),
+        "meaning": MEANING[found.question.value, side],
+        "status": "waiting",
+    }
+    if rejection is not None:
+        shown |= {"status": "rejected", "who": rejection.by, "at": rejection.rejected_at, "note": rejection.reason}
+    elif signed is not None:
+        shown |= {
+            "status": "void" if signed.voided_at else "signed",
+            "who": signed.signer,
+            "at": signed.signed_at,
+            "method": METHODS[signed.method],
+            "note": signed.void_reason or why_not_counted(found, signed),
+            "url": release_url(release, "certificate", sign_off=signed.pk),
+        }
+        if shown["note"] and not signed.voided_at:
+            shown["status"] = "void"
+    if found.open and shown["status"] != "signed":
+        shown["action"] = sign_action(release, found, side, user=user, now=now)
+    return shown
+
+
+def why_not_counted(found: Standing, signed: SignOff) -> str:
+    """A living signature that does not count all the same: the role ended, or the state moved."""
+    if found.closed_by is not None:
+        return ""
+    for fact in found.signatures:
+        if fact.signed_at == signed.signed_at and fact.side == signed.side:
+            if not fact.holds_role:
+                return "The signer no longer holds the role, so it does not count."
+            if fact.state_digest != found.state_digest:
+                return "It covers an earlier state, so it does not count."
+    return ""
+
+
+def sign_action(release: Release, found: Standing, side: str, *, user: User, now: datetime) -> dict[str, Any]:
+    who = person(user, release, now=now)
+    reasons = rules.sign_refusals(who, side, signing_view(release, found, signer=user, side=side))
+    return {
+        "label": f"Sign for {side}",
+        "url": release_url(release, "sign", side=side),
+        "kind": "primary",
+        "reason": " ".join(reasons[:2]),
+        "key": "" if reasons else "s",
+    }
+
+
+def statement(shown: dict[str, Any], release: Release, found: Standing) -> dict[str, Any]:
+    """The statement in words and as it is signed."""
+    return {
+        "question": shown["question"],
+        "side": shown["side"].capitalize(),
+        "meaning": shown["meaning"],
+        "verdict": shown["verdict"]["outcome"],
+        "state_digest": shown["state_digest"],
+        "facts": list(_live(found)),
+        "covers": _covers(release),
+        "json": json.dumps(shown, indent=2, ensure_ascii=False),
+    }
+
+
+def _live(found: Standing) -> Iterator[dict[str, Any]]:
+    facts, bars = found.facts, found.bars
+    if run := facts.evaluation:
+        limit = (
+            f"baseline {run.baseline_score} + {bars.eval_min_delta}"
+            if run.baseline_score is not None
+            else f"at least {bars.eval_min_score}"
+        )
+        yield {"name": "Evaluation score", "value": run.score, "limit": limit, "status": run.outcome}
+    if budget := facts.budget:
+        yield {
+            "name": "Spend today", "value": f"{budget.spent_usd} USD", "limit": f"{budget.cap_usd} USD", "status": budget.state,
+        }  # fmt: skip
+    freezes = len(facts.freezes)
+    yield {"name": "Freezes", "value": str(freezes), "limit": "0", "status": "frozen" if freezes else "ok"}
+    if canary := facts.canary:
+        yield {
+            "name": "Canary", "value": f"{canary.covered_hours} covered hours", "limit": f"{bars.canary_hours} hours",
+            "status": canary.outcome,
+        }  # fmt: skip
+    done = sum(item.state.done for item in found.verdict.items)
+    yield {
+        "name": "Checklist",
+        "value": f"{done} of {len(found.verdict.items)} done",
+        "limit": "",
+        "status": found.verdict.outcome,
+    }
+
+
+def _covers(release: Release) -> list[dict[str, str]]:
+    pins = release.pins.select_related("component", "version").order_by("component__kind", "component__name")
+    verified = release.items.exclude(verified_by=None).count()
+    return [
+        {"name": "Pins", "value": ", ".join(f"{pin.component.name} v{pin.version.number}" for pin in pins)},
+        {"name": "Verified by people", "value": f"{verified} items, with the digest of each piece of evidence"},
+        {"name": "Answers", "value": f"{release.answers.count()} operational questions"},
+        {"name": "Standard, policy", "value": f"{release.standard.number}, release policy {release.policy.number}"},
+    ]
+
+
+def changes(release: Release, found: Standing) -> list[dict[str, str]]:
+    """What was done since both sides signed for the canary, in the words of the record."""
+    started = release.decisions.filter(occasion="started").first()
+    if started is None or found.closed_by is not None:
+        return []
+    entries = ledger.entries(system=release.system.slug).filter(
+        subject__in=[f"item:{pk}" for pk in release.items.values_list("pk", flat=True)], at__gt=started.decided_at
+    )
+    return [
+        {"sentence": f"{event['sentence'].capitalize()}: {event['detail']}", "url": event["url"]}
+        for event in events(entries.order_by("index")[:20])
+    ]
