@@ -8,6 +8,7 @@ twice), instead of failing later when something is to be hashed. Pure: no Django
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -68,9 +69,7 @@ def _plain(value: Any, depth: int) -> JSON:
     if isinstance(value, set | frozenset):
         return sorted((_plain(item, depth + 1) for item in value), key=dumps)
     if kind is float:
-        if value != value or value in (float("inf"), float("-inf")):
-            raise CanonicalError(f"{value} is not a JSON number")
-        return value
+        return _float(value)
     return _named(value, depth)
 
 
@@ -102,6 +101,15 @@ def _named(value: Any, depth: int) -> JSON:
 def _text(value: str) -> str:
     if not value.isascii() and _NOT_UNICODE.search(value):
         raise CanonicalError("the text contains half a surrogate pair, which is not Unicode")
+    return value
+
+
+def _float(value: float) -> float:
+    if not math.isfinite(value):
+        raise CanonicalError(f"{value} is not a JSON number")
+    # Up to 1e21 RFC 8785 writes it without an exponent, so it would read back as an integer beyond 2^53.
+    if MAX_INTEGER < abs(value) < 1e21:
+        raise CanonicalError(f"{value} is beyond 2^53; write it as text")
     return value
 
 
@@ -172,7 +180,7 @@ def _parse_integer(text: str) -> int:
 
 def _parse_float(text: str) -> float:
     value = float(text)
-    if value in (float("inf"), float("-inf")):
+    if math.isinf(value):
         raise CanonicalError(f"{text[:20]} is too large for a JSON number")
     return value
 

@@ -85,7 +85,9 @@ class Walk:
             if head.root != self.tree.root():
                 last = head.size - 1
                 if self._agreed > last:
-                    raise LogError(f"two checkpoints of {head.size} entries have different roots", index=None)
+                    raise LogError(
+                        f"a checkpoint of {head.size} entries has another root than the tree that was signed before"
+                    )
                 where = f"entry {last}" if last == self._agreed else f"one of the entries {self._agreed} to {last}"
                 raise LogError(
                     f"the checkpoint of {head.size} entries has another root: {where} was rewritten", index=self._agreed
