@@ -118,6 +118,10 @@ def rp_id() -> str:
     return urlsplit(settings.BASE_URL).hostname or "localhost"
 
 
+def has_passkey(user: User) -> bool:
+    return bool(get_credentials(user))
+
+
 def begin(user: User, *, challenge: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options for `navigator.credentials.get` over our own challenge, and the state that `complete` needs."""
     credentials = get_credentials(user)

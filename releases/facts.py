@@ -16,7 +16,8 @@ from audit.ledger import last_checkpoint
 from metrics import windows
 from metrics.judges import canary
 from operations.budget import budget_state
-from operations.queries import active_freezes
+from operations.models import Drill
+from operations.queries import active_freezes, alarm_delays, latest_passed, proven_alarm_channels
 from releases.gate.types import (
     AnswerFact,
     BudgetFact,

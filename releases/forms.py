@@ -119,6 +119,11 @@ class TwoFactorForm(forms.Form):
     )
 
 
+class RejectForm(forms.Form):
+    side = forms.CharField(widget=forms.HiddenInput)
+    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), label="Why")
+
+
 class SealedForm(forms.Form):
     """What was shown, on its way back."""
 

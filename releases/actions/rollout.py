@@ -1,6 +1,7 @@
 """Starting, watching the end of, promoting and rolling back. Neither start nor promotion happens without clearance."""
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -8,9 +9,12 @@ from django.db import transaction
 from accounts.models import User
 from audit import fingerprints, ledger
 from audit.actors import SYSTEM, Actor
+from jobs.outbox import emit
 from releases import rules
+from releases.actions.opening import label_of
 from releases.decisions import standing, store
-from releases.errors import refuse
+from releases.errors import InvalidInput, Refused, refuse
+from releases.fingerprint import fingerprint_of
 from releases.gate.types import Question
 from releases.locking import lock
 from releases.models import Decision, Release, Rollout
@@ -38,7 +42,117 @@ def start_rollout(*, release_id: UUID, by: User, now: datetime) -> Release:
         release.save(update_fields=["state"])
         plan.state, plan.started_by, plan.started_at, plan.watched_until = Rollout.State.RUNNING, by, now, now
         plan.save(update_fields=["state", "started_by", "started_at", "watched_until"])
-        _approve_traffic(good, share=None, now=now)
+        _approve_traffic(release, share=plan.share, now=now)
+        _record(
+            "release.rollout-started",
+            release,
+            decision,
+            by=by,
+            now=now,
+            strategy=plan.strategy,
+            share=plan.share,
+            hours=plan.hours,
+        )
+        emit("releases.canary-started", subject=release.subject, payload=label_of(release), now=now)
+        return release
+
+
+def _approve_traffic(release: Release, *, share: Decimal | None, now: datetime) -> None:
+    """Tells the request trail by what it recognises this release's requests; a share of None is all traffic."""
+    fingerprints.approve(
+        system=release.system.slug,
+        release_label=release.label,
+        release_id=str(release.pk),
+        fingerprint=fingerprint_of(release),
+        share=share,
+        now=now,
+    )
+
+
+def other_in_rollout(release: Release) -> str | None:
+    others = Release.objects.filter(system=release.system, state__in=Release.IN_ROLLOUT).exclude(pk=release.pk)
+    return others.values_list("label", flat=True).first()
+
+
+def promote(*, release_id: UUID, by: User, now: datetime) -> Release:
+    """Lets the release serve everybody. The one that was live is superseded. Closes question two."""
+    with transaction.atomic():
+        live = _lock_live_first(release_id)
+        release = lock(release_id)
+        found = standing(release, Question.RELEASE, now=now)
+        refuse(rules.promote_refusals(person(by, release, now=now), release_state=release.state, cleared=found.cleared))
+        decision = store(release, found, occasion=Decision.Occasion.PROMOTED, now=now)
+        if live is not None:
+            _end(live, Release.State.SUPERSEDED, f"Release {release.label} was promoted.", now=now)
+        release.state, release.live_at = Release.State.LIVE, now
+        release.save(update_fields=["state", "live_at"])
+        Rollout.objects.filter(release=release).update(state=Rollout.State.PASSED, ended_at=now)
+        _approve_traffic(release, share=None, now=now)
+        _record("release.promoted", release, decision, by=by, now=now, superseded=live.label if live else None)
+        emit("releases.promoted", subject=release.subject, payload=label_of(release), now=now)
+        return release
+
+
+def _lock_live_first(release_id: UUID) -> Release | None:
+    """The system's live release, locked. Always before the candidate, so that two promotions cannot lock crosswise."""
+    system_id = Release.objects.values_list("system_id", flat=True).get(pk=release_id)
+    live = Release.objects.filter(system_id=system_id, state=Release.State.LIVE).exclude(pk=release_id).first()
+    return lock(live.pk) if live else None
+
+
+def roll_back(*, release_id: UUID, reason: str, by: Actor, now: datetime, breach: bool = False) -> Release | None:
+    """Takes the release back, and restores the latest once-live one that was not itself rolled back. Never gated.
+
+    Returns the restored release, or None where there is none: then the fallback serves. A person needs engineering or
+    operations; the product itself rolls back on a breach.
+    """
+    with transaction.atomic():
+        release = lock(release_id)
+        if isinstance(by, User):
+            refuse(rules.roll_back_refusals(person(by, release, now=now), release_state=release.state))
+        elif release.state not in (*Release.IN_ROLLOUT, Release.State.LIVE):
+            raise Refused("Only a release in shadow, canary or live can be rolled back.")
+        if not reason.strip():
+            raise InvalidInput("Say why it is rolled back.")
+        was_live = release.state == Release.State.LIVE
+        _end(release, Release.State.ROLLED_BACK, reason.strip(), now=now)
+        Rollout.objects.filter(release=release, state=Rollout.State.RUNNING).update(
+            state=Rollout.State.BREACHED if breach else Rollout.State.ABORTED, ended_at=now, end_reason=reason.strip()
+        )
+        restored = _restore(release, was_live=was_live, now=now)
+        ledger.append(
+            kind="release.rolled-back",
+            by=by,
+            subject=release.subject,
+            system=release.system.slug,
+            now=now,
+            payload={
+                "label": release.label,
+                "reason": reason.strip(),
+                "breach": breach,
+                "restored": restored.label if restored else None,
+            },
+        )
+        topic = "releases.canary-breach" if breach else "releases.rolled-back"
+        emit(
+            topic,
+            subject=release.subject,
+            now=now,
+            payload=label_of(release) | {"reason": reason.strip(), "restored": restored.label if restored else ""},
+        )
+        return restored
+
+
+def _restore(release: Release, *, was_live: bool, now: datetime) -> Release | None:
+    """A canary's rollback leaves the live release serving; a live one's brings the last good one back."""
+    if not was_live:
+        return Release.objects.filter(system=release.system, state=Release.State.LIVE).first()
+    good = last_known_good(release)
+    if good is None:
+        return None
+    good.state, good.live_at, good.ended_at, good.end_reason = Release.State.LIVE, now, None, ""
+    good.save(update_fields=["state", "live_at", "ended_at", "end_reason"])
+    _approve_traffic(good, share=None, now=now)
     return good
 
 

@@ -194,11 +194,15 @@ def withdraw(*, sign_off_id: UUID, by: User, now: datetime) -> SignOff:
         return signed
 
 
+def has_rejected(release: Release, person: User, side: str) -> bool:
+    return release.rejections.filter(side=side, by=person, lifted_at=None).exists()
+
+
 def reject(*, release_id: UUID, side: str, reason: str, by: User, now: datetime) -> Rejection:
     """A side says no. It blocks until its author lifts it, whatever changes meanwhile."""
     with transaction.atomic():
         release = lock(release_id)
-        already = release.rejections.filter(side=side, by=by, lifted_at=None).exists()
+        already = has_rejected(release, by, side)
         refuse(
             rules.reject_refusals(
                 person(by, release, now=now), side, question_open=bool(open_questions(release)), already=already

@@ -5,9 +5,9 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from releases import presenting
 from releases.decisions import Standing, decision_body
 from releases.models import Decision, Release
+from releases.presenting import rows as presenting
 from releases.reproduce import Reproduction
 
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,6 @@ from accounts.access import require_member, visible_systems
 from accounts.models import ApiToken, User
 from audit import canonical, ledger, trail
 from metrics.models import Source
-from releases import presenting
 from releases.actions import checklist, opening, rollout
 from releases.actions import signing as acts
 from releases.api import serializers
@@ -28,10 +28,11 @@ from releases.errors import InvalidInput
 from releases.gate.types import Question
 from releases.locking import lock
 from releases.models import Decision, Release, StandardVersion
+from releases.offering import offer, opened, prove
+from releases.presenting import rows as presenting
+from releases.presenting.page import question_now
 from releases.queries import find_release, visible_releases
 from releases.reproduce import reproduce
-from releases.views import signing as signing_views
-from releases.views.release import question_now
 from systems.models import System, Version
 from web.api import ApiView
 from web.idempotency import idempotent
@@ -283,33 +284,27 @@ class SignOff(ReleaseView):
         release = self.release(request, reference)
         now = timezone.now()
         found = standing(release, question_now(release), now=now)
-        offered = signing_views.offer(release, found, side, user=signed_in(request), now=now)
-        return Response(
-            {
-                "refusals": offered["refusals"],
-                "statement": offered["statement"],
-                "statement_digest": offered["statement_digest"],
-                "state_digest": found.state_digest,
-                "sealed": offered["sealed"],
-                "passkey_options": offered["passkey_options"],
-            }
-        )
+        offered = offer(release, found, side, user=signed_in(request), now=now)
+        return Response({**asdict(offered), "state_digest": found.state_digest})
 
     @extend_schema(request=serializers.SignSerializer, responses={201: serializers.SignedSerializer})
     def post(self, request: Request, reference: str, side: str) -> Response:
         release = self.release(request, reference)
         data = serializers.valid(serializers.SignSerializer, request)
         now, user = timezone.now(), signed_in(request)
-        statement, state = signing_views.opened(data["sealed"], now=now)
+        statement, state = opened(data["sealed"])
         if statement["side"] != side:
             raise InvalidInput(f"This statement is for {statement['side']}.")
-        proof = signing_views.prove(data, user=user, passkey_state=state, now=now)
         signed = acts.sign_off(
-            release_id=release.pk, statement=statement, shown_digest=data["state_digest"], proof=proof, by=user, now=now
+            release_id=release.pk,
+            statement=statement,
+            shown_digest=data["state_digest"],
+            proof=prove(data, user=user, passkey_state=state, now=now),
+            by=user,
+            now=now,
         )
-        return Response(
-            {"id": str(signed.pk), "statement_digest": signed.statement_digest, "method": signed.method}, status=201
-        )
+        body = {"id": str(signed.pk), "statement_digest": signed.statement_digest, "method": signed.method}
+        return Response(body, status=201)
 
 
 class Reproduce(ApiView):

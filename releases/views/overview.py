@@ -9,62 +9,20 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import person as signed_in
 from accounts.access import require_member, visible_systems
-from accounts.queries import roles_of
 from audit import canonical, trail
-from releases import presenting, rules
-from releases.actions.signing import signing_view
-from releases.decisions import decision_body, replay, standing
-from releases.models import Decision, Release, StandardVersion
-from releases.people import person
-from releases.queries import items_to_do, items_to_verify, visible_releases
+from releases.decisions import decision_body, replay
+from releases.models import Decision, StandardVersion
+from releases.presenting import work as shown
 from releases.reproduce import reproduce
 from releases.standard.published import definition_of
-from releases.views.release import question_now
 from web.problems import NotFound
 
 
 @require_GET
-def my_work(request: HttpRequest) -> HttpResponse:
+def work(request: HttpRequest) -> HttpResponse:
     """What I own, what waits for my verification or signature, and what blocks which release."""
     user, now = signed_in(request), timezone.now()
-    slugs = visible_systems(request, now=now)
-    verify = [
-        item
-        for item in items_to_verify(slugs)[:200]
-        if not presenting.item_moves(item, item.release, user=user, now=now).verify
-    ]
-    running = visible_releases(slugs).filter(state__in=(*Release.OPEN, *Release.IN_ROLLOUT))[:50]
-    sign, blocked = [], []
-    for release in running:
-        found = standing(release, question_now(release), now=now)
-        blocked.append((release, found, presenting.reasons(found, release)))
-        for side in sorted(rules.SIDES & roles_of(user, system=release.system.slug, now=now)):
-            if not rules.sign_refusals(
-                person(user, release, now=now), side, signing_view(release, found, signer=user, side=side)
-            ):
-                sign.append((release, side, presenting.release_url(release, "sign", side=side)))
-    todo = [
-        (
-            item,
-            definition_of(item.release.standard).item(item.key),
-            presenting.release_url(item.release, "item", key=item.key),
-        )
-        for item in items_to_do(user.pk)[:200]
-        if definition_of(item.release.standard).item(item.key).verification != "auto"
-    ]
-    waiting = [
-        (
-            item,
-            definition_of(item.release.standard).item(item.key),
-            presenting.release_url(item.release, "item", key=item.key),
-        )
-        for item in verify
-    ]
-    return render(
-        request,
-        "releases/my_work.html",
-        {"todo": todo, "verify": waiting, "sign": sign, "blocked": blocked, "now": now},
-    )
+    return render(request, "releases/work.html", shown.work(user, visible_systems(request, now=now), now=now))
 
 
 @require_GET
@@ -109,5 +67,5 @@ def reproduction(request: HttpRequest, request_id: str) -> HttpResponse:
     ]
     if not found:
         raise NotFound("No request that you may see has this id.")
-    shown = [(request_view, reproduce(request_view, now=now)) for request_view in found]
-    return render(request, "releases/reproduce.html", {"request_id": request_id, "shown": shown})
+    steps = [(request_view, reproduce(request_view, now=now)) for request_view in found]
+    return render(request, "releases/reproduce.html", {"request_id": request_id, "found": steps})
