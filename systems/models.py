@@ -1,4 +1,4 @@
-"""The GenAI systems: who answers for what, what they are made of in which versions, and by which policy they are judged."""
+"""The GenAI systems: who answers for what, what they are made of, and by which policy they are judged."""
 
 from typing import ClassVar
 

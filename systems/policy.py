@@ -236,7 +236,8 @@ def _read(value: Any, limits: Bar, *, default: Any) -> Any:
         number = Decimal(value)
     else:
         number = _decimal(value)
-    if limits.lowest is not None and number < limits.lowest or limits.highest is not None and number > limits.highest:
+    too_low = limits.lowest is not None and number < limits.lowest
+    if too_low or (limits.highest is not None and number > limits.highest):
         raise ValueError(f"{value} is outside of {limits.lowest} to {limits.highest}.")
     return value if isinstance(default, int) else number
 

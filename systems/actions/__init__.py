@@ -1,0 +1,31 @@
+"""What can be done to systems. Each act is one transaction with its entry in the ledger."""
+
+from systems.actions.policies import approve_policy, decline_policy, propose_policy
+from systems.actions.registry import (
+    add_component,
+    approve_version,
+    deprecate_version,
+    draft_version,
+    retire_component,
+    retire_version,
+    send_back_version,
+    submit_version,
+)
+from systems.actions.systems import assign_ownership, change_system, create_system
+
+__all__ = [
+    "add_component",
+    "approve_policy",
+    "approve_version",
+    "assign_ownership",
+    "change_system",
+    "create_system",
+    "decline_policy",
+    "deprecate_version",
+    "draft_version",
+    "propose_policy",
+    "retire_component",
+    "retire_version",
+    "send_back_version",
+    "submit_version",
+]

@@ -1,0 +1,120 @@
+"""What others ask of systems: contents, policies in force, owners and the gaps between them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Prefetch, QuerySet
+
+from accounts.models import User
+from accounts.queries import living_grants, roles_of
+from audit import vault
+from audit.canonical import digest_bytes
+from systems.content import read_content
+from systems.kinds import ROLE_AREAS, Area, Kind, reviewer_role
+from systems.models import Component, Ownership, Policy, ReleasePolicy, RunningPolicy, System, Version
+from systems.rules import Person, PolicyState, VersionState
+
+
+def person(user: User, *, system: System | None, now: datetime) -> Person:
+    """Whom the rules judge: a user with the roles that they hold on the system (None: for everything) now."""
+    return Person(id=str(user.pk), roles=roles_of(user, system=system.slug if system else "", now=now))
+
+
+def version_state(version: Version) -> VersionState:
+    return VersionState(
+        state=version.state,
+        author=str(version.author_id),
+        reviewer_role=reviewer_role(version.component.kind),
+        component_retired=version.component.retired_at is not None,
+    )
+
+
+def policy_state(policy: Policy) -> PolicyState:
+    def who(user_id: object) -> str | None:
+        return str(user_id) if user_id else None
+
+    return PolicyState(
+        state=policy.state,
+        author=who(policy.author_id),
+        weakens=tuple(policy.weakens),
+        approver=who(policy.approver_id),
+        platform_approver=who(policy.platform_approver_id),
+    )
+
+
+def content_of(version: Version) -> bytes:
+    """The bytes exactly as they were uploaded. Whoever shows or uses them may check them with `is_intact`."""
+    if version.content is not None:
+        return bytes(version.content)
+    return vault.get(version.vault_digest)
+
+
+def is_intact(version: Version, content: bytes) -> bool:
+    """Whether the stored bytes still hash to what was reviewed."""
+    if version.component.kind in (Kind.PROMPT, Kind.DATASET):
+        return digest_bytes(content) == version.sha256
+    try:
+        return read_content(version.component.kind, content).sha256 == version.sha256
+    except ValueError:
+        return False
+
+
+def release_policy_of(system: System) -> ReleasePolicy:
+    return ReleasePolicy.objects.get(system=system, state=Policy.State.APPROVED)
+
+
+def running_policy_of(system: System) -> RunningPolicy:
+    return RunningPolicy.objects.get(system=system, state=Policy.State.APPROVED)
+
+
+def components_of(system: System) -> QuerySet[Component]:
+    """Components with their versions (contents left out), in two queries however many there are."""
+    versions = Version.objects.defer("content").select_related("author", "reviewer").order_by("-number")
+    return Component.objects.filter(system=system).prefetch_related(Prefetch("versions", versions))
+
+
+@dataclass(frozen=True)
+class Owned:
+    """One line of the ownership map. `gap` says what is missing; empty: nothing."""
+
+    area: Area
+    user: User | None
+    since: datetime | None
+    gap: str
+
+
+def ownership_map(system: System, *, now: datetime) -> list[Owned]:
+    """Every area with its owner, in three queries. A removed owner is a gap, however the row reads."""
+    rows = {row.area: row for row in Ownership.objects.filter(system=system).select_related("user")}
+    grants = living_grants(now=now).filter(
+        system__in=["", system.slug], user__in=[row.user_id for row in rows.values()]
+    )
+    roles: dict[object, set[str]] = {}
+    for user_id, role in grants.values_list("user_id", "role"):
+        roles.setdefault(user_id, set()).add(role)
+    return [_owned(area, rows.get(area), roles) for area in areas_of(system)]
+
+
+def areas_of(system: System) -> list[Area]:
+    """Compliance is asked for where there is regulated data."""
+    return [area for area in Area if area != Area.COMPLIANCE or system.has_regulated_data]
+
+
+def ownership_gaps(system: System, *, now: datetime) -> tuple[str, ...]:
+    """What the gate blocks on: each area without an owner who can act."""
+    return tuple(f"{owned.area.label}: {owned.gap}" for owned in ownership_map(system, now=now) if owned.gap)
+
+
+def _owned(area: Area, row: Ownership | None, roles: dict[object, set[str]]) -> Owned:
+    if row is None:
+        return Owned(area, None, None, "nobody is named")
+    held = roles.get(row.user_id, set())
+    if not row.user.is_active:
+        gap = f"{row.user} has left"
+    elif area in ROLE_AREAS and area.value not in held:
+        gap = f"{row.user} does not hold the role {area.label.lower()}"
+    elif not held:
+        gap = f"{row.user} holds no role on this system"
+    else:
+        gap = ""
+    return Owned(area, row.user, row.since, gap)
