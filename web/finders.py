@@ -37,7 +37,7 @@ class WheelStorage(FileSystemStorage):
 class WheelFinder(BaseFinder):
     def find(self, path: str, find_all: bool = False) -> Any:
         if path not in FILES:
-            return [] if find_all else None
+            return []
         return [_source(path)] if find_all else _source(path)
 
     def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Storage]]:

@@ -1,0 +1,131 @@
+"""Figures for plotly.js as plain data: the server says what is drawn, `static/js/charts.js` in which colours.
+
+Colours are named by token ("--info-solid"); the browser reads their value in the theme that is on. Text in labels is
+shown as text: plotly reads a little HTML, so what comes from people is escaped here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+Number = int | float | Decimal | None
+
+
+@dataclass(frozen=True)
+class Series:
+    name: str
+    x: Sequence[datetime | str]
+    y: Sequence[Number]  # None is a gap, and is drawn as one
+    colour: str = "--info-solid"
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Limit:
+    label: str
+    value: Number
+    colour: str = "--bad-solid"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A moment worth a line: a release went live, a rollback."""
+
+    label: str
+    at: datetime
+
+
+def time_series(
+    series: Sequence[Series],
+    *,
+    unit: str = "",
+    limits: Sequence[Limit] = (),
+    markers: Sequence[Marker] = (),
+    height: int = 240,
+) -> dict[str, Any]:
+    """Lines over time with their limits; the axis always starts at zero and reaches above the highest limit."""
+    return {
+        "data": [_line(one, unit) for one in series],
+        "layout": {
+            "height": height,
+            "showlegend": len(series) > 1,
+            "yaxis": {"ticksuffix": f" {unit}" if unit else "", "range": [0, _top(series, limits)]},
+            "shapes": [*map(_limit_shape, limits), *map(_marker_shape, markers)],
+            "annotations": [*map(_limit_label, limits), *map(_marker_label, markers)],
+        },
+    }
+
+
+def bars(labels: Sequence[str], values: Sequence[Number], *, unit: str = "", height: int = 240) -> dict[str, Any]:
+    bar = {
+        "type": "bar",
+        "x": [escape(label) for label in labels],
+        "y": [_plain(value) for value in values],
+        "marker": {"color": "--info-solid"},
+        "hovertemplate": f"%{{y}} {escape(unit)}<extra></extra>",
+    }
+    return {"data": [bar], "layout": {"height": height, "yaxis": {"ticksuffix": f" {unit}" if unit else ""}}}
+
+
+def _line(one: Series, unit: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": escape(one.name),
+        "x": [x.isoformat() if isinstance(x, datetime) else x for x in one.x],
+        "y": [_plain(y) for y in one.y],
+        "connectgaps": False,
+        "line": {"color": one.colour, "width": 1.75, "dash": "dot" if one.dashed else "solid"},
+        "hovertemplate": f"%{{y:,.4~g}} {escape(unit)}",
+    }
+
+
+def _plain(value: Number) -> float | None:
+    return None if value is None else float(value)
+
+
+def _top(series: Sequence[Series], limits: Sequence[Limit]) -> float:
+    values = [_plain(y) for one in series for y in one.y] + [_plain(limit.value) for limit in limits]
+    return max((value for value in values if value is not None), default=1.0) * 1.15 or 1.0
+
+
+def _limit_shape(limit: Limit) -> dict[str, Any]:
+    y = _plain(limit.value)
+    line = {"color": limit.colour, "width": 1.25, "dash": "dash"}
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": line}
+
+
+def _limit_label(limit: Limit) -> dict[str, Any]:
+    return {
+        "xref": "paper",
+        "x": 1,
+        "xanchor": "right",
+        "y": _plain(limit.value),
+        "yanchor": "bottom",
+        "text": escape(limit.label),
+        "showarrow": False,
+        "font": {"color": limit.colour.replace("-solid", ""), "size": 12},
+    }
+
+
+def _marker_shape(marker: Marker) -> dict[str, Any]:
+    at = marker.at.isoformat()
+    line = {"color": "--control", "width": 1, "dash": "dot"}
+    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at, "line": line}
+
+
+def _marker_label(marker: Marker) -> dict[str, Any]:
+    return {
+        "x": marker.at.isoformat(),
+        "xanchor": "left",
+        "xshift": 4,
+        "yref": "paper",
+        "y": 0,
+        "yanchor": "bottom",
+        "text": escape(marker.label),
+        "showarrow": False,
+        "font": {"color": "--muted", "size": 11},
+    }

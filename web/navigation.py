@@ -1,0 +1,75 @@
+"""Where one can go: the side navigation and the command palette read this one table.
+
+Pages are named by route, so this file knows no package above it; a route that does not exist yet is left out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+
+@dataclass(frozen=True)
+class Entry:
+    label: str
+    route: str
+    icon: str
+    key: str = ""  # "g" and then this letter goes there
+    permission: str = ""
+    hint: str = ""
+    query: str = ""  # for the palette: what follows the address, with {q} for the words typed
+
+
+WORK = (
+    Entry("My work", "releases:work", "inbox", "w"),
+    Entry("Releases", "releases:list", "rocket", "r"),
+    Entry("Systems", "systems:list", "boxes", "s"),
+    Entry("Requests", "audit:requests", "activity", "q"),
+    Entry("Ledger", "audit:ledger", "scroll-text", "l"),
+)
+ADMIN = (
+    Entry("People", "accounts:people", "users", "p", permission="accounts.manage"),
+    Entry("Settings", "operations:settings", "settings", "t", permission="accounts.manage"),
+)
+ACCOUNT = (
+    Entry("Account security", "mfa_index", "shield", hint="Passkeys, codes"),
+    Entry("Change password", "account_change_password", "key-round"),
+    Entry("Sessions", "usersessions_list", "monitor"),
+)
+# Only in the palette. Addresses with {q} take the words that were typed.
+FINDERS = (
+    Entry("Find request", "audit:requests", "search", hint="Requests", query="?q={q}"),
+    Entry("Find release", "releases:list", "search", hint="Releases", query="?q={q}"),
+    Entry("Components of the interface", "components", "shapes"),
+)
+
+
+def entries(group: tuple[Entry, ...], request: HttpRequest) -> Iterator[dict[str, Any]]:
+    """What this person may go to, with the page that is open marked."""
+    user = getattr(request, "user", None)
+    for entry in group:
+        if entry.permission and not (user and user.has_perm(entry.permission)):
+            continue
+        try:
+            url = reverse(entry.route)
+        except NoReverseMatch:
+            continue
+        here = request.path == url or (url != "/" and request.path.startswith(url))
+        yield {
+            "label": entry.label,
+            "url": url + entry.query,
+            "icon": entry.icon,
+            "key": entry.key,
+            "hint": entry.hint,
+            "here": here,
+        }
+
+
+def palette(request: HttpRequest) -> list[dict[str, str]]:
+    found = []
+    for group, hint in ((WORK, "Go to"), (ADMIN, "Administration"), (ACCOUNT, "Account"), (FINDERS, "")):
+        for entry in entries(group, request):
+            found.append({"label": entry["label"], "url": entry["url"], "hint": entry["hint"] or hint})
+    return found
