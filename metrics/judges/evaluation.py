@@ -7,11 +7,12 @@ Bars are compared in exact fractions: in binary floats 0.12 is less than 0.10 + 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 
 import numpy as np
 
+from metrics import exact
 from metrics.judges import resampling
 from systems.policy import ReleaseBars
 
@@ -24,7 +25,7 @@ class Case:
     """`score` is None where the case ended in an error, or its score is missing or not a number."""
 
     case_id: str
-    score: Decimal | None
+    score: Fraction | Decimal | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _unfit(candidate: Run, baseline: Run | None, bars: EvaluationBars) -> list[s
         twice = [name for name, count in Counter(case.case_id for case in run.cases).items() if count > 1]
         if twice:
             reasons.append(f"{who} has cases more than once: {_names(twice)}.")
-        if any(case.score is not None and not case.score.is_finite() for case in run.cases):
+        if any(isinstance(case.score, Decimal) and not case.score.is_finite() for case in run.cases):
             reasons.append(f"{who} has scores that are not finite numbers.")
     if len(candidate.cases) < bars.min_cases:
         reasons.append(f"Not enough cases: {len(candidate.cases)}, and the policy asks for {bars.min_cases}.")
@@ -147,7 +148,7 @@ def _absolute(candidate: Run, bars: EvaluationBars, errored: tuple[str, ...], no
         candidate.metric,
         len(scores),
         errored,
-        score=_decimal(mean),
+        score=exact.decimal(mean),
         lower=low,
         upper=high,
     )
@@ -189,9 +190,9 @@ def _paired(
         candidate.metric,
         count,
         errored,
-        score=_decimal(sum(after.values(), Fraction(0)) / count),
-        baseline_score=_decimal(sum(before.values(), Fraction(0)) / count),
-        delta=_decimal(delta),
+        score=exact.decimal(sum(after.values(), Fraction(0)) / count),
+        baseline_score=exact.decimal(sum(before.values(), Fraction(0)) / count),
+        delta=exact.decimal(delta),
         lower=lower,
         upper=upper,
         p_value=Decimal(p_value).quantize(Decimal("0.000001"), ROUND_CEILING),
@@ -209,7 +210,7 @@ def _decide(
     if bars.bar == "point":
         if delta >= bar:
             return PASS, []
-        shown = _signed(delta) if _show(delta) != _show(bar) else format(_decimal(delta), "+f")
+        shown = _signed(delta) if _show(delta) != _show(bar) else format(exact.decimal(delta), "+f")
         return FAIL, [f"{metric} changed by {shown} against the baseline, and {asked}."]
     if Fraction(lower) >= bar:
         return PASS, []
@@ -249,16 +250,10 @@ def _scores(run: Run, *, worst: Fraction) -> list[Fraction]:
     return [worst if case.score is None else Fraction(case.score) for case in run.cases]
 
 
-def _decimal(value: Fraction) -> Decimal:
-    """Twelve places at most, for showing and storing; comparisons were made before."""
-    exact = (Decimal(value.numerator) / Decimal(value.denominator)).quantize(Decimal("1e-12"), ROUND_HALF_EVEN)
-    return exact.normalize() if exact else Decimal(0)
-
-
 def _show(value: Fraction) -> str:
     """Four places, and more where four would show nothing."""
-    exact = _decimal(value)
-    return format((exact.quantize(Decimal("0.0001")) or exact).normalize() + 0, "f")
+    precise = exact.decimal(value)
+    return format((precise.quantize(Decimal("0.0001")) or precise).normalize() + 0, "f")
 
 
 def _signed(value: Fraction) -> str:
