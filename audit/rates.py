@@ -34,6 +34,7 @@ class Counts:
     retries: int
     timeouts: int
     latency_p95_ms: Decimal | None
+    latency: tuple[int, ...]  # requests per bin of audit.histogram, which add up over windows where percentiles do not
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +134,7 @@ def _counts(pieces: list[_Piece]) -> dict[str, Any]:
     for piece in pieces:
         total.update(piece.sums)
     counts: dict[str, Any] = {name: total[name] for name in REQUEST_SUMS}
-    counts["latency_p95_ms"] = quantile(merge(piece.latency for piece in pieces), P95)
+    latency = merge(piece.latency for piece in pieces)
+    counts["latency"] = tuple(latency)
+    counts["latency_p95_ms"] = quantile(latency, P95)
     return counts
