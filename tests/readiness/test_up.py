@@ -10,7 +10,9 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -26,11 +28,11 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def data() -> Iterator[Path]:
     """A data folder that PostgreSQL's user may walk to: pytest's own folders are closed to others."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o711)
-    return tmp_path / "data"
+    with tempfile.TemporaryDirectory(prefix="up-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder) / "data"
 
 
 def is_unlocked(data: Path) -> bool:
@@ -149,7 +151,6 @@ def test_an_ordinary_user_with_a_long_path(data: Path) -> None:
         "PYTHONPATH": packages,
         "LD_LIBRARY_PATH": str(python.parent.parent / "lib"),
         "HOME": str(long),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
     as_user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
     with Up(long, python=python, env=env, **as_user) as up:
@@ -165,7 +166,7 @@ def test_an_ordinary_user_with_a_long_path(data: Path) -> None:
 def readable_python(folder: Path) -> Path:
     """Root's interpreter may lie in root's home: a copy that others can run, without what it does not need."""
     base = Path(sys.base_prefix)
-    leave_out = shutil.ignore_patterns("test", "tests", "__pycache__", "site-packages", "idlelib", "*.a", "share")
+    leave_out = shutil.ignore_patterns("test", "tests", "site-packages", "idlelib", "*.a", "share")
     copy = shutil.copytree(base, folder / "python", symlinks=True, ignore=leave_out)
     return copy / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 
