@@ -9,7 +9,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
           FROM unnest(ARRAY['audit_head', 'audit_entry', 'audit_payload', 'audit_checkpoint']) name
     )
     SELECT md5(string_agg(fact, E'\n' ORDER BY fact)) FROM (
-        SELECT format('table %s %s %s', relname, relowner::regrole, relacl) AS fact
+        SELECT format('table %s %s %s %s %s', relname, relowner::regrole, relacl, relrowsecurity, relforcerowsecurity) AS fact
           FROM pg_class WHERE oid IN (SELECT id FROM ledger)
         UNION ALL SELECT format('column %s %s %s %s', attrelid::regclass, attname, atttypid::regtype, attnotnull)
           FROM pg_attribute WHERE attnum > 0 AND attrelid IN (SELECT id FROM ledger)

@@ -76,6 +76,12 @@ def _triggers(cursor: CursorWrapper) -> Iterator[str]:
     )
     for name, table in cursor.fetchall():
         yield f"the rule {name} on {table} does not belong there"
+    cursor.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND rowsecurity AND tablename = ANY(%s)",
+        [list(TABLES)],
+    )
+    for (table,) in cursor.fetchall():
+        yield f"row security is on for {table}, so some entries may not be seen"
 
 
 def _functions(cursor: CursorWrapper) -> Iterator[str]:

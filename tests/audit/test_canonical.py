@@ -1,3 +1,4 @@
+import contextlib
 import json
 import math
 from dataclasses import dataclass
@@ -157,10 +158,8 @@ def test_reading_is_strict(data, reason):
 
 @given(st.binary(max_size=200))
 def test_reading_never_fails_otherwise(data):
-    try:
+    with contextlib.suppress(CanonicalError):
         loads(data)
-    except CanonicalError:
-        pass
 
 
 def test_digests():

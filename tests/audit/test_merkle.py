@@ -1,4 +1,4 @@
-"""Against the published trees of RFC 6962's reference implementation, and against the definition, written down naively."""
+"""Against the published trees of RFC 6962's reference code, and against the definition, written down naively."""
 
 import hashlib
 
