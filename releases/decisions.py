@@ -1,4 +1,4 @@
-"""Verdict and clearance as they are now, and the decisions that were stored. The one place that joins gate and database."""
+"""Verdict and clearance as they are now, and the decisions that were stored: where gate and database meet."""
 
 from dataclasses import dataclass
 from datetime import datetime

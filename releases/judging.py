@@ -1,4 +1,4 @@
-"""Evaluations of a release: which source answers about what, and what the judge says of a run. No person can mark one passed."""
+"""Evaluations of a release: what sources must answer about, and the judge's word. No person can mark one passed."""
 
 from datetime import datetime
 from uuid import UUID
@@ -34,7 +34,7 @@ def dataset_hash(release: Release) -> str:
 
 
 def aim_sources(release: Release, *, now: datetime) -> None:
-    """Tells the system's evaluation sources what their answers must be about: this release, and the one it is compared with."""
+    """Tells the evaluation sources what their answers must be about: this release, and the one it is compared with."""
     digest = dataset_hash(release)
     for subject in filter(None, (release, live_release(release))):
         for source in Source.objects.filter(system=release.system, retired_at=None):

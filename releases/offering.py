@@ -1,4 +1,4 @@
-"""What is shown to a signer and comes back: the statement, sealed, and the proof of who signs. Pages and API share it."""
+"""What is shown to a signer and comes back: the statement, sealed, and the proof of who signs. For pages and API."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""From a request id to the people who approved what answered it: every hop checked again, none hidden when it is broken."""
+"""From a request id to the people who approved what answered it: every hop checked again, none hidden when broken."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Reproduction:
 
 
 def reproduce(request: trail.RequestView, *, now: datetime) -> Reproduction:
-    """Recomputes every step from what is stored: request, release, prompt, contract, evaluation, verdict, signatures, record."""
+    """Recomputes every step from what is stored, from the request to the record."""
     steps = [_request_step(request)]
     release = _release_of(request)
     steps.append(_release_step(request, release))

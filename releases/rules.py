@@ -1,6 +1,6 @@
 """Who may do what, and when. Each `..._refusals` returns every reason why not; an empty tuple means yes.
 
-The POST refuses with them, the API answers them, and the page shows them beside the greyed button: one rule, three uses.
+The POST refuses with them, the API answers them, the page shows them beside the greyed button: one rule, three uses.
 Pure functions over small frozen views of what is stored.
 """
 

@@ -1,4 +1,4 @@
-"""The recorded state of a release: what a signature covers. Recorded acts only, and no status that a clock could change.
+"""The recorded state of a release: what a signature covers. Recorded acts only, no status that a clock could change.
 
 Live facts (rates, spend, freezes, lapse of evidence, memberships) are not in it: they are read afresh at each verdict.
 """
@@ -10,7 +10,7 @@ from releases.models import Release
 
 
 def recorded_state(release: Release) -> dict[str, Any]:
-    """In a fixed order, ready for canonical JSON. Every list is sorted by a key of its own, so equal states have equal bytes."""
+    """Ready for canonical JSON. Every list is sorted by a key of its own, so equal states have equal bytes."""
     return {
         "type": "readiness/state/v1",
         "release": str(release.pk),

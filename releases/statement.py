@@ -1,7 +1,7 @@
 """The statement that is signed: exactly what the signer was shown, and what signing it means. Pure.
 
-A passkey signs the challenge, which is SHA-256 over a domain tag, the nonce and the canonical statement: whoever has the
-statement, the assertion and the public key can check it without this program.
+A passkey signs the challenge: SHA-256 over a domain tag, the nonce and the canonical statement. Whoever has statement,
+assertion and public key can check it without this program.
 """
 
 import base64

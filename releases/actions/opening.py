@@ -162,7 +162,7 @@ def plan_rollout(
     by: User,
     now: datetime,
 ) -> Rollout:
-    """How the release meets its users, and what sends it back. Triggers may be tighter than the policy, never looser."""
+    """How the release meets its users, and what sends it back. The gate refuses a plan looser than the policy."""
     with changing(release_id, by=by, now=now, why="The rollout plan changed.") as release:
         refuse(rules.edit_refusals(person(by, release, now=now), release_state=release.state))
         _check_plan(strategy, share, hours, error_rate_max, p95_ms_max)
@@ -216,7 +216,7 @@ def _check_plan(strategy: str, share: Decimal, hours: int, error_rate_max: Decim
 
 
 def begin_review(*, release_id: UUID, by: User, now: datetime) -> Release:
-    """From draft to pre-production: everything is chosen, so the checklist and the signatures have something to be about."""
+    """From draft to pre-production: everything is chosen, so both sides can sign what it is made of."""
     with changing(release_id, by=by, now=now, why="The review began.") as release:
         refuse(rules.edit_refusals(person(by, release, now=now), release_state=release.state))
         if release.state != Release.State.DRAFT:

@@ -22,7 +22,7 @@ from releases.people import person
 
 
 def start_rollout(*, release_id: UUID, by: User, now: datetime) -> Release:
-    """Lets the release meet its first users. Closes question one: its decision and signatures are frozen from here on."""
+    """Lets the release meet its first users. Closes question one: its signatures are frozen now."""
     with transaction.atomic():
         release = lock(release_id)
         plan = Rollout.objects.filter(release=release).first()

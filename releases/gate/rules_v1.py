@@ -144,10 +144,8 @@ def evaluation_gate(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
             return unknown("The live release has no run on this dataset to compare with.")
         needed = run.baseline_score + bars.eval_min_delta
         if run.score < needed:
-            return Finding(
-                False,
-                f"Score {shown(run.score)} is below baseline {shown(run.baseline_score)} + {shown(bars.eval_min_delta)} = {shown(needed)}.",
-            )
+            bar = f"baseline {shown(run.baseline_score)} + {shown(bars.eval_min_delta)} = {shown(needed)}"
+            return Finding(False, f"Score {shown(run.score)} is below {bar}.")
         if bars.eval_bar == "lower" and (run.lower is None or not finite(run.lower) or run.lower < bars.eval_min_delta):
             return Finding(
                 False, f"The lower end of the interval, {shown(run.lower)}, is below {shown(bars.eval_min_delta)}."

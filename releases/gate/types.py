@@ -278,7 +278,7 @@ class Verdict:
 
 
 def facts_from_json(data: Any) -> Facts:
-    """The facts of a stored decision. Raises `msgspec.ValidationError` naming the field where one is missing or wrong."""
+    """The facts of a stored decision. Raises `msgspec.ValidationError`, which names the field that is wrong."""
     return msgspec.convert(data, Facts)
 
 

@@ -119,3 +119,6 @@ class Answer(models.Model):
             models.UniqueConstraint(fields=["release", "key"], name="releases_answer_once"),
             models.CheckConstraint(name="releases_answer_has_words", condition=~Q(text="")),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.value}"

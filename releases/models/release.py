@@ -103,6 +103,9 @@ class Pin(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["release", "component"], name="releases_pin_one_per_component")]
 
+    def __str__(self) -> str:
+        return f"{self.version}"
+
 
 class Judgement(models.Model):
     """What the judge said of one evaluation run of a release, with all it rested on. A newer run gets a newer one."""
@@ -124,3 +127,6 @@ class Judgement(models.Model):
                 nulls_distinct=False,
             )
         ]
+
+    def __str__(self) -> str:
+        return f"judgement of {self.run}"

@@ -53,3 +53,6 @@ class Rollout(models.Model):
                 | (~Q(state="planned") & Q(started_at__isnull=False, started_by__isnull=False)),
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.strategy} of {self.release}"

@@ -13,7 +13,7 @@ SIDES = [("engineering", "Engineering"), ("operations", "Operations")]
 
 
 class SignOff(models.Model):
-    """One person's signature for one side, over one statement. It is never moved to another state: a change voids it."""
+    """One person's signature for one side, over one statement. It never moves to another state: a change voids it."""
 
     class Method(models.TextChoices):
         PASSKEY = "passkey", "Passkey"
@@ -54,6 +54,9 @@ class SignOff(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.side} of {self.release}"
+
 
 class Rejection(models.Model):
     """A side says no. It stands through every change of state until it is lifted."""
@@ -76,6 +79,9 @@ class Rejection(models.Model):
                 | Q(lifted_by__isnull=False, lifted_at__isnull=False),
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.side} rejects {self.release}"
 
 
 class Decision(models.Model):
@@ -118,3 +124,6 @@ class Decision(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["release", "question", "decided_at"], name="releases_decision_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.occasion} {self.release}"

@@ -117,16 +117,13 @@ def _live(found: Standing) -> Iterator[dict[str, Any]]:
         )
         yield {"name": "Evaluation score", "value": run.score, "limit": limit, "status": run.outcome}
     if budget := facts.budget:
-        yield {
-            "name": "Spend today", "value": f"{budget.spent_usd} USD", "limit": f"{budget.cap_usd} USD", "status": budget.state,
-        }  # fmt: skip
+        spent, cap = f"{budget.spent_usd} USD", f"{budget.cap_usd} USD"
+        yield {"name": "Spend today", "value": spent, "limit": cap, "status": budget.state}
     freezes = len(facts.freezes)
     yield {"name": "Freezes", "value": str(freezes), "limit": "0", "status": "frozen" if freezes else "ok"}
     if canary := facts.canary:
-        yield {
-            "name": "Canary", "value": f"{canary.covered_hours} covered hours", "limit": f"{bars.canary_hours} hours",
-            "status": canary.outcome,
-        }  # fmt: skip
+        hours = f"{canary.covered_hours} covered hours"
+        yield {"name": "Canary", "value": hours, "limit": f"{bars.canary_hours} hours", "status": canary.outcome}
     done = sum(item.state.done for item in found.verdict.items)
     yield {
         "name": "Checklist",

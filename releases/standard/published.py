@@ -14,7 +14,7 @@ _DEFINITIONS: dict[str, StandardDef] = {}
 
 
 def publish_shipped(*, now: datetime) -> StandardVersion:
-    """Stores the shipped standard as published. Called after each migration; does nothing where it is stored already."""
+    """Stores the shipped standard as published. Called after each migration; stores it once."""
     number, body = shipped()
     sha256 = canonical.digest(body)
     existing = StandardVersion.objects.filter(number=number).first()
