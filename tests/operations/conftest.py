@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import actions as accounts
 from audit.actors import SYSTEM
-from systems.models import System
+from systems.actions.systems import create_system
 
 PASSWORD = "a long enough sentence"
 
@@ -44,12 +44,12 @@ def people(admin, now):
 
 @pytest.fixture
 def system(admin, now):
-    return System.objects.create(slug="support-bot", name="Support bot", created_by=admin, created_at=now)
+    return create_system(slug="support-bot", name="Support bot", by=admin, now=now)
 
 
 @pytest.fixture
 def other_system(admin, now):
-    return System.objects.create(slug="search", name="Search", created_by=admin, created_at=now)
+    return create_system(slug="search", name="Search", by=admin, now=now)
 
 
 class Inbox:
