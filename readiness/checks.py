@@ -19,6 +19,7 @@ from django.db import connections
 from audit import guards
 
 OLDEST_POSTGRESQL = 15
+DEVELOPMENT_KEY = "ZGV2ZWxvcG1lbnQta2V5LW5vdC1mb3ItcHJvZHVjdCE="
 DEVELOPMENT_SECRET = "only-for-development"  # noqa: S105  it is no secret: that is the point
 # Caches that each process has for itself: rate limits and the tick's heartbeat would differ from process to process.
 PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
@@ -34,6 +35,8 @@ def secrets_are_secret(app_configs: Apps, **_: Any) -> list[CheckMessage]:
 def _secrets() -> Iterator[CheckMessage]:
     if settings.SECRET_KEY == DEVELOPMENT_SECRET or len(settings.SECRET_KEY) < 32:
         yield Error("SECRET_KEY can be guessed.", hint="Set 50 or more random characters.", id="readiness.E001")
+    if DEVELOPMENT_KEY in settings.ENCRYPTION_KEYS:
+        yield Error("READINESS_ENCRYPTION_KEYS has the key of development, which is public.", id="readiness.E009")
     for key in settings.ENCRYPTION_KEYS:
         try:
             size = len(base64.b64decode(key, validate=True))

@@ -106,7 +106,7 @@ def test_the_image_runs_as_an_ordinary_user() -> None:
     assert installs.count("--require-hashes") == 2
 
 
-# --- The same processes, the same environment --------------------------------------------------------------------------
+# --- The same processes, the same environment ---
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""How long a start takes, the first and the second: `.venv/bin/python bench/start.py`. The packages are installed already."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def start(data: Path) -> tuple[float, float]:
+    """Seconds until it is ready, and seconds until it has stopped."""
+    began = time.monotonic()
+    command = [sys.executable, str(CHECKOUT / "manage.py"), "up"]
+    env = {"PATH": os.defpath, "HOME": str(Path.home()), "READINESS_DATA_DIR": str(data)}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "Ready." in line:
+                break
+        else:
+            sys.exit("It did not start:\n" + "".join(said))
+        ready = time.monotonic() - began
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+        process.wait()
+    return ready, time.monotonic() - began - ready
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-start-") as folder:
+        Path(folder).chmod(0o711)
+        for name, target in (("first", 60), ("second", 10)):
+            ready, stopped = start(Path(folder) / "data")
+            print(f"{name} start: ready in {ready:.1f} s (target {target} s), stopped in {stopped:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
