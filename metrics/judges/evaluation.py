@@ -34,6 +34,7 @@ class Run:
     dataset_hash: str
     metric: str
     cases: tuple[Case, ...]
+    others: tuple["Run", ...] = ()  # the run's other metrics: the first release must reach its bar in each
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class EvaluationVerdict:
     metric: str
     cases: int
     errored: tuple[str, ...]
-    score: Decimal | None = None
+    candidate_score: Decimal | None = None
     baseline_score: Decimal | None = None
     delta: Decimal | None = None
     lower: Decimal | None = None
@@ -79,7 +80,9 @@ class EvaluationVerdict:
     improved: tuple[str, ...] = ()
 
 
-def judge(candidate: Run, baseline: Run | None, bars: EvaluationBars) -> EvaluationVerdict:
+def judge(candidate: Run, baseline: Run | None, bars: EvaluationBars | ReleaseBars) -> EvaluationVerdict:
+    if isinstance(bars, ReleaseBars):
+        bars = EvaluationBars.of(bars)
     errored = tuple(case.case_id for case in candidate.cases if case.score is None)
     notes = []
     if errored:
@@ -131,24 +134,25 @@ def _unfit(candidate: Run, baseline: Run | None, bars: EvaluationBars) -> list[s
 
 def _absolute(candidate: Run, bars: EvaluationBars, errored: tuple[str, ...], notes: list[str]) -> EvaluationVerdict:
     """The first release of a system: no baseline, so a least score per metric. Never a pass for want of a baseline."""
-    scores = _scores(candidate, worst=_worst(candidate))
-    mean = sum(scores, Fraction(0)) / len(scores)
-    low, high = _mean_interval(scores, bars)
-    compared = mean if bars.bar == "point" else Fraction(low)
     reasons = []
-    if compared < Fraction(bars.min_score):
-        shown = _show(mean) if bars.bar == "point" else f"{_show(mean)}, with a lower end of {_show(Fraction(low))},"
-        reasons.append(
-            f"There is no baseline yet, and {candidate.metric} is {shown} below the least score of {bars.min_score}."
-        )
+    for run in (candidate, *candidate.others):
+        mean, low, _ = _mean(run, bars)
+        if (mean if bars.bar == "point" else Fraction(low)) < Fraction(bars.min_score):
+            shown = (
+                _show(mean) if bars.bar == "point" else f"{_show(mean)}, with a lower end of {_show(Fraction(low))},"
+            )
+            reasons.append(
+                f"There is no baseline yet, and {run.metric} is {shown} below the least score of {bars.min_score}."
+            )
+    mean, low, high = _mean(candidate, bars)
     return EvaluationVerdict(
         FAIL if reasons else PASS,
         tuple(reasons),
         tuple(notes),
         candidate.metric,
-        len(scores),
+        len(candidate.cases),
         errored,
-        score=exact.decimal(mean),
+        candidate_score=exact.decimal(mean),
         lower=low,
         upper=high,
     )
@@ -190,7 +194,7 @@ def _paired(
         candidate.metric,
         count,
         errored,
-        score=exact.decimal(sum(after.values(), Fraction(0)) / count),
+        candidate_score=exact.decimal(sum(after.values(), Fraction(0)) / count),
         baseline_score=exact.decimal(sum(before.values(), Fraction(0)) / count),
         delta=exact.decimal(delta),
         lower=lower,
@@ -223,16 +227,18 @@ def _decide(
     ]
 
 
-def _mean_interval(scores: Sequence[Fraction], bars: EvaluationBars) -> tuple[Decimal, Decimal]:
-    floats = np.array([float(score) for score in scores])
+def _mean(run: Run, bars: EvaluationBars) -> tuple[Fraction, Decimal, Decimal]:
+    """The mean with failed cases at the worst score, and its interval."""
+    worst = _worst(run)
+    scores = [worst if case.score is None else Fraction(case.score) for case in run.cases]
     low, high = resampling.bootstrap_interval(
-        floats,
+        np.array([float(score) for score in scores]),
         confidence=float(bars.confidence),
         resamples=bars.resamples,
         seed=bars.seed,
         spread=float(max(scores) - min(scores)) or 1.0,
     )
-    return _outward(low, high)
+    return sum(scores, Fraction(0)) / len(scores), *_outward(low, high)
 
 
 def _outward(low: float, high: float) -> tuple[Decimal, Decimal]:
@@ -244,10 +250,6 @@ def _outward(low: float, high: float) -> tuple[Decimal, Decimal]:
 def _worst(run: Run) -> Fraction:
     """What a failed case scores: 0, or less where the metric goes below."""
     return min([Fraction(0), *(Fraction(case.score) for case in run.cases if case.score is not None)])
-
-
-def _scores(run: Run, *, worst: Fraction) -> list[Fraction]:
-    return [worst if case.score is None else Fraction(case.score) for case in run.cases]
 
 
 def _show(value: Fraction) -> str:

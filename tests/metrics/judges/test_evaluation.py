@@ -30,6 +30,7 @@ def compare(candidate: list[str | None], baseline: list[str | None], bars: Evalu
 def test_the_shipped_policy_gives_the_articles_bar() -> None:
     bars = EvaluationBars.of(SHIPPED_RELEASE_BARS)
     assert (bars.min_delta, bars.bar, bars.min_cases) == (Decimal("0.02"), "point", 30)
+    assert judge(run(share(72, 100)), run(share(70, 100)), SHIPPED_RELEASE_BARS).outcome == "pass"
 
 
 @pytest.mark.parametrize("hundredths", range(1, 99))
@@ -67,7 +68,7 @@ def test_errored_cases_of_the_candidate_count_as_failed_and_are_named() -> None:
     candidate = share(100, 100)
     candidate[3] = candidate[7] = None
     verdict = compare(candidate, share(100, 100), replace(BARS, min_delta=Decimal("-0.01")))
-    assert (verdict.outcome, verdict.score, verdict.delta) == ("fail", Decimal("0.98"), Decimal("-0.02"))
+    assert (verdict.outcome, verdict.candidate_score, verdict.delta) == ("fail", Decimal("0.98"), Decimal("-0.02"))
     assert verdict.errored == ("case-00003", "case-00007")
     assert verdict.notes[0] == (
         "2 cases ended in an error or without a number and count as failed: case-00003, case-00007."
@@ -124,6 +125,13 @@ def test_the_first_release_meets_an_absolute_bar() -> None:
     assert verdict.reasons == ("There is no baseline yet, and correct is 0.69 below the least score of 0.7.",)
     assert judge(run(share(75, 100)), None, LOWER).outcome == "fail"
     assert judge(run(share(90, 100)), None, LOWER).outcome == "pass"
+
+
+def test_the_first_release_meets_it_in_every_metric() -> None:
+    grounded = replace(run(share(60, 100)), metric="grounded")
+    verdict = judge(replace(run(share(80, 100)), others=(grounded,)), None, BARS)
+    assert verdict.outcome == "fail"
+    assert verdict.reasons == ("There is no baseline yet, and grounded is 0.6 below the least score of 0.7.",)
 
 
 def test_two_hundred_cases_cannot_resolve_two_hundredths() -> None:
