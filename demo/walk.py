@@ -1,0 +1,137 @@
+"""Walking a release through its life by the product's own actions: the demo project does it, and tests do.
+
+Each function does what people would do, as those people, at the time it is given. Nothing is inserted behind the back
+of a rule.
+"""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from accounts.models import User
+from operations.actions.drills import end_drill, mark_recovered, plan_drill, start_drill
+from operations.models import Drill
+from releases.actions import checklist, signing
+from releases.actions.signing import Proof, statement_for
+from releases.decisions import standing
+from releases.gate.types import Question
+from releases.models import Release, SignOff
+from releases.presenting.page import question_now
+from releases.standard.load import ItemDef
+from releases.standard.published import definition_of
+from systems.models import System
+
+
+class Team(Protocol):
+    """The people of a system: two for each role that both does and checks."""
+
+    product: User
+    product2: User
+    engineer: User
+    engineer2: User
+    operator: User
+    operator2: User
+    platform: User
+    privacy: User
+    compliance: User
+
+
+def verifier(team: Team, role: str) -> User:
+    """Who verifies what the engineer attached."""
+    return {
+        "product": team.product2,
+        "engineering": team.engineer2,
+        "operations": team.operator,
+        "platform": team.platform,
+        "privacy": team.privacy,
+        "compliance": team.compliance,
+    }[role]
+
+
+def attach(release: Release, item: ItemDef, *, by: User, now: datetime) -> None:
+    """A small text that says what was looked at: what a team would paste from its own tools."""
+    kind = "file" if "file" in item.evidence else item.evidence[0].partition(":")[0]
+    content = f"{item.title}\nRelease {release.label} of {release.system.name}\n\n{item.guidance.good}\n"
+    checklist.attach_evidence(
+        release_id=release.pk,
+        key=item.key,
+        kind=kind,
+        title=f"{item.key.partition('.')[2]}.txt",
+        content=content.encode(),
+        media_type="text/plain",
+        by=by,
+        now=now,
+    )
+
+
+def verify(release: Release, item: ItemDef, *, by: User, now: datetime) -> None:
+    row = release.items.get(key=item.key)
+    digests = list(row.evidence.filter(superseded_at=None).values_list("digest", flat=True))
+    checklist.verify_item(release_id=release.pk, key=item.key, digests=digests, by=by, now=now)
+
+
+def by_people(release: Release, *, questions: Iterable[str | None] = ("canary",)) -> list[ItemDef]:
+    """Items that people attach evidence to, of the given questions."""
+    items = definition_of(release.standard).items
+    return [item for item in items if item.verification != "auto" and item.question in questions]
+
+
+def do_checklist(
+    release: Release,
+    team: Team,
+    *,
+    now: datetime,
+    questions: Iterable[str | None] = ("canary",),
+    but: Iterable[str] = (),
+) -> None:
+    """Attaches and verifies every item that people do, except those named."""
+    for item in by_people(release, questions=questions):
+        if item.key not in but:
+            attach(release, item, by=team.engineer, now=now)
+            verify(release, item, by=verifier(team, item.owner_role), now=now)
+
+
+def answer_questions(release: Release, *, by: User, now: datetime, but: Iterable[str] = ()) -> None:
+    for question in definition_of(release.standard).questions:
+        if question.key not in but:
+            text = "Yes; it is written in the runbook, and was checked for this release."
+            checklist.answer_question(release_id=release.pk, key=question.key, value="yes", text=text, by=by, now=now)
+
+
+def drill(system: System, kind: str, team: Team, *, now: datetime, minutes: int = 12) -> Drill:
+    """A rehearsal that starts at `now` and passes; its time is measured between its acts, as always."""
+    planned = plan_drill(
+        system=system,
+        kind=kind,
+        environment="staging",
+        plan="Errors are injected in staging; the previous release must serve again.",
+        participants=[team.operator, team.engineer],
+        by=team.operator,
+        now=now,
+    )
+    running = start_drill(drill=planned, by=team.operator, now=now)
+    well = now + timedelta(minutes=minutes)
+    mark_recovered(drill=running, by=team.operator, now=well)
+    log = "The alert fired after one minute. The rollback was triggered by hand and took effect at once."
+    return end_drill(drill=running, outcome="passed", log=log, by=team.operator, now=well + timedelta(minutes=3))
+
+
+def sign(release: Release, side: str, *, by: User, now: datetime, question: Question | None = None) -> SignOff:
+    """Signs what stands now. Who the signer is was proved before: by whoever calls this."""
+    release.refresh_from_db()
+    found = standing(release, question or question_now(release), now=now)
+    statement = statement_for(release, found, side, signer=by, nonce=secrets.token_urlsafe(24), now=now)
+    return signing.sign_off(
+        release_id=release.pk,
+        statement=statement,
+        shown_digest=found.state_digest,
+        proof=Proof(SignOff.Method.TWO_FACTOR),
+        by=by,
+        now=now,
+    )
+
+
+def sign_both(release: Release, team: Team, *, now: datetime) -> None:
+    sign(release, "engineering", by=team.engineer2, now=now)
+    sign(release, "operations", by=team.operator2, now=now)

@@ -1,0 +1,55 @@
+"""Releases at the stages that tests start from, each reached by the product's own actions."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from metrics.models import Source
+from releases.actions import opening
+from releases.models import Release
+from systems.models import System
+from tests.factories import NOW, People, make_whole_system
+
+
+@dataclass
+class Stage:
+    """A release, the people around it, and the clock that its acts happen by."""
+
+    release: Release
+    people: People
+    system: System
+    source: Source
+
+    def again(self) -> Release:
+        return Release.objects.select_related("system", "standard", "policy").get(pk=self.release.pk)
+
+
+@pytest.fixture
+def whole(db):
+    return make_whole_system()
+
+
+@pytest.fixture
+def stage(whole) -> Stage:
+    """In pre-production, everything pinned and planned, nothing verified, nothing signed."""
+    people = whole.people
+    source = Source.objects.create(
+        system=whole.system, kind=Source.Kind.TRAIL, name="Request trail", created_by=people.operator, created_at=NOW
+    )
+    release = opening.open_release(system=whole.system, label="2026.11.2", by=people.product, now=NOW)
+    opening.pin_newest(release_id=release.pk, by=people.product, now=NOW)
+    opening.plan_rollout(
+        release_id=release.pk,
+        strategy="canary",
+        share=Decimal("0.10"),
+        hours=24,
+        error_rate_max=Decimal("0.015"),
+        p95_ms_max=2000,
+        source=source,
+        by=people.product,
+        now=NOW,
+    )
+    release = opening.begin_review(release_id=release.pk, by=people.product, now=NOW + timedelta(minutes=1))
+    return Stage(release, people, whole.system, source)
