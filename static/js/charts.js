@@ -26,7 +26,7 @@ function template() {
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: "--muted" },
       colorway: ["--info-solid", "--hold-solid", "--ok-solid", "--warn-solid", "--bad-solid"],
-      xaxis: { ...axis, showgrid: false, ticklabelstandoff: 6, nticks: 8 },
+      xaxis: { ...axis, showgrid: false, ticklabelstandoff: 6, nticks: innerWidth < 640 ? 4 : 8, tickangle: 0 },
       yaxis: { ...axis, rangemode: "tozero", nticks: 6, ticklabelstandoff: 8 },
       margin: { t: 32, r: 12, b: 28, l: 12 },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" },

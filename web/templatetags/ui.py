@@ -74,10 +74,11 @@ def relative(moment: datetime, now: datetime) -> str:
     if abs(seconds) < 45:
         return "in a moment" if seconds > 0 else "just now"
     amount = abs(seconds)
-    for size, unit in _STEPS:
-        if round(amount) < size:
-            break
+    steps = iter(_STEPS)
+    size, unit = next(steps)
+    while round(amount) >= size:
         amount /= size
+        size, unit = next(steps)
     whole = round(amount)
     if unit == "day" and whole == 1:
         return "tomorrow" if seconds > 0 else "yesterday"
