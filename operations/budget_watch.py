@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.urls import reverse
@@ -41,7 +42,7 @@ def watch(system: System, *, now: datetime) -> BudgetAlarm | None:
         return None
     threshold = budget.cap_nanousd if budget.state == "exceeded" else budget.alert_nanousd
     which = {"system": system, "day": budget.day, "level": budget.state, "threshold_nanousd": threshold}
-    if BudgetAlarm.objects.filter(**which).exists():
+    if _raised(which):
         return None
     breach_at = _breach(system, threshold, now)
     with transaction.atomic():
@@ -82,6 +83,10 @@ def watch(system: System, *, now: datetime) -> BudgetAlarm | None:
                 },
             )
     return alarm
+
+
+def _raised(which: dict[str, Any]) -> bool:
+    return BudgetAlarm.objects.filter(**which).exists()
 
 
 def _breach(system: System, threshold: int, now: datetime) -> datetime:

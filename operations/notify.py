@@ -34,7 +34,7 @@ def notify(
     """
     with transaction.atomic():
         notification, created = Notification.objects.get_or_create(
-            key=key or f"{topic} {subject} {now.isoformat()}",
+            key=key or f"{topic} {system.slug if system else ''} {subject} {now.isoformat()}",
             defaults={
                 "topic": topic,
                 "subject": subject,

@@ -8,11 +8,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.utils import timezone
 
-from accounts import actions as accounts
-from audit.actors import SYSTEM
-from systems.actions.systems import create_system
-
-PASSWORD = "a long enough sentence"
+from tests import factories
 
 
 @pytest.fixture
@@ -23,8 +19,7 @@ def now():
 
 @pytest.fixture
 def admin(db, now):
-    token = accounts.setup_link(now).rstrip("/").rsplit("/", 1)[-1]
-    return accounts.complete_setup(token=token, email="ada@example.com", name="Ada", password=PASSWORD, now=now)
+    return factories.make_admin(now=now)
 
 
 @pytest.fixture
@@ -32,24 +27,19 @@ def people(admin, now):
     """`people("Oli", "operations")`: a person with roles for the whole organisation, or on one system."""
 
     def make(name, *roles, system=""):
-        user = accounts.create_user(
-            email=f"{name.lower()}@example.com", name=name, by=SYSTEM, now=now, password=PASSWORD
-        )
-        for role in roles:
-            accounts.grant_role(user=user, role=role, by=admin, now=now, system=system)
-        return user
+        return factories.make_user(name, *roles, system=system, now=now, password=factories.PASSWORD)
 
     return make
 
 
 @pytest.fixture
 def system(admin, now):
-    return create_system(slug="support-bot", name="Support bot", by=admin, now=now)
+    return factories.make_system("support-bot", now=now)
 
 
 @pytest.fixture
 def other_system(admin, now):
-    return create_system(slug="search", name="Search", by=admin, now=now)
+    return factories.make_system("search", now=now)
 
 
 class Inbox:
