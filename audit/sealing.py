@@ -16,7 +16,7 @@ from audit import ledger, rows
 from audit.actors import SYSTEM
 from audit.checkpoint import NoteError, Signer, TreeHead, VerifierKey, sign, verify
 from audit.merkle import HASH_SIZE, Frontier
-from audit.models import Checkpoint, Head
+from audit.models import Checkpoint, Entry, Head
 from audit.outside import Outside
 from audit.signing import signers
 from audit.walk import LogError, Walk
@@ -80,6 +80,7 @@ def _seal(now: datetime) -> TreeHead | None:
     # 2. From the tree of the anchor over every new entry: payload, commitment, leaf, hash.
     start = tree_of(anchor)
     known = b"" if start.size else outside.known(anchor) if anchor else b""
+    check_last(anchor)
     walk = Walk([anchor] if anchor else [], start=start, known=known)
     hashes = rows.feed(walk, connection)
     tree = walk.finish()
@@ -105,18 +106,25 @@ def read_anchor(outside: Outside, head: Head, keys: list[VerifierKey]) -> TreeHe
                 "is not there: the data folder is another one, or was lost"
             )
         return None
-    anchor = verify(note, keys)
-    if anchor.origin != head.origin:
+    origin = note.partition("\n")[0]
+    if origin != head.origin:  # before the signature: a key is named after its log, so it would be an unknown one
         raise NoteError(
-            f"{outside.checkpoint} belongs to the log {anchor.origin}, the database to {head.origin}: "
+            f"{outside.checkpoint} belongs to the log {origin}, the database to {head.origin}: "
             "another database, or another data folder"
         )
+    anchor = verify(note, keys)
     if anchor.size > head.size:
         raise LogError(
             f"the database was set back: it has {head.size} entries, the last signed checkpoint has {anchor.size}",
             index=head.size,
         )
     return anchor
+
+
+def check_last(anchor: TreeHead | None) -> None:
+    """The cheap part of the past: the last entry under the anchor. A tail that was cut would be grown over otherwise."""
+    if anchor and anchor.size and not Entry.objects.filter(pk=anchor.size - 1).exists():
+        raise LogError(f"it is missing: a signed checkpoint covers {anchor.size} entries", index=anchor.size - 1)
 
 
 def publish(head: TreeHead, note: str, keys: list[Signer], tree: Frontier) -> None:

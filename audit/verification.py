@@ -13,7 +13,7 @@ from audit.checkpoint import NoteError, TreeHead, VerifierKey, verify
 from audit.merkle import Frontier
 from audit.models import Checkpoint, Head
 from audit.outside import Outside
-from audit.sealing import LOG, read_anchor, tree_of
+from audit.sealing import LOG, check_last, read_anchor, tree_of
 from audit.signing import public_keys
 from audit.walk import LogError, Walk
 
@@ -95,6 +95,7 @@ def _entries(
     begin = start.size
     known = Outside.of(LOG).known(anchor) if anchor and not since_checkpoint else b""
     try:
+        check_last(anchor if since_checkpoint else None)
         walk = Walk([*inside, *([anchor] if anchor else [])], start=start, known=known)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")

@@ -25,8 +25,8 @@ ATTACKS = {
     "truncate": ["TRUNCATE audit_entry"],
     "truncate all": ["TRUNCATE audit_entry, audit_payload, audit_checkpoint, audit_head"],
     "upsert": [
-        "INSERT INTO audit_entry (index, kind, actor_id, via, subject, system, at, recorded_at, commitment, leaf, leaf_hash)"
-        " SELECT * FROM audit_entry WHERE index = 1 ON CONFLICT (index) DO UPDATE SET actor_id = 'user:2'"
+        "INSERT INTO audit_entry SELECT * FROM audit_entry WHERE index = 1"
+        " ON CONFLICT (index) DO UPDATE SET actor_id = 'user:2'"
     ],
     "merge": [
         "MERGE INTO audit_entry e USING (SELECT 1 AS n) s ON e.index = s.n WHEN MATCHED THEN UPDATE SET kind = 'a.b'"
@@ -192,12 +192,17 @@ def content(connection: psycopg.Connection) -> list[tuple]:
     return rows
 
 
+def together(connection: psycopg.Connection, statements: list[str]) -> None:
+    with connection.transaction():
+        for statement in statements:
+            connection.execute(statement)
+
+
 def attack(connection: psycopg.Connection, role: str, name: str) -> None:
     before = content(connection)
     with acting_as(connection, role):
-        with pytest.raises(psycopg.Error) as refused, connection.transaction():
-            for statement in ATTACKS[name]:
-                connection.execute(statement)
+        with pytest.raises(psycopg.Error) as refused:
+            together(connection, ATTACKS[name])
         assert refused.value.sqlstate in ("42501", "RD003"), refused.value
     assert content(connection) == before
     assert guards.missing(connection) == []  # type: ignore[arg-type]
