@@ -1,4 +1,4 @@
-"""How long a start takes, the first and the second: `.venv/bin/python bench/start.py`. The packages are installed already."""
+"""How long a start takes, the first and the second, once the packages are there: `.venv/bin/python bench/start.py`."""
 
 import os
 import signal
