@@ -67,13 +67,13 @@ class Keeper:
         self._spawn(child, stdout=subprocess.PIPE)
         assert child.process and child.process.stdout
         self.children.append(child)
-        os.set_blocking(child.process.stdout.fileno(), False)
         printed = b""
-        while child.is_running:
-            printed += child.process.stdout.read() or b""
-            self.pause()
-        printed += child.process.stdout.read() or b""
-        child.process.stdout.close()
+        with child.process.stdout as output:
+            os.set_blocking(output.fileno(), False)
+            while child.is_running:
+                printed += output.read() or b""
+                self.pause()
+            printed += output.read() or b""
         self.children.remove(child)
         if child.process.returncode:
             raise UpError(f"The step “{child.name}” failed ({ending(child)}).\n{self.last_words(child)}")
