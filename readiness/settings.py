@@ -157,7 +157,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "socket_timeout": 10,
-    "socket_connect_timeout": 5,
+    "socket_connect_timeout": 2,
+    # Sending a message waits for an absent broker as little as can be (the default is six seconds): see jobs.broker.
+    "max_retries": 1,
+    "interval_start": 0,
 }
 CELERY_BEAT_SCHEDULE = {"tick": {"task": "jobs.tick", "schedule": timedelta(seconds=5), "options": {"expires": 5}}}
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # one entry needs no file to remember it
@@ -284,6 +287,8 @@ MAILERS = {"default": env.mailer("EMAIL_URL", "consolemail://")}
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "readiness@localhost")
 # host:port or CIDR that may be fetched although it is not a public address (an internal Prometheus is normal).
 EGRESS_ALLOW = env.listing("READINESS_EGRESS_ALLOW")
+# Folders in which evaluation files may be read, and nothing outside of them.
+EVALUATION_ROOTS = env.listing("READINESS_EVALUATION_ROOTS")
 # Whoever scrapes /metrics sends it as a bearer token. Without one, only this machine may scrape.
 METRICS_TOKEN = env.text("READINESS_METRICS_TOKEN")
 

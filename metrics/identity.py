@@ -1,0 +1,46 @@
+"""Is the answer about what was asked? A run of another release, dataset, prompt or time is refused, with the reason."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from metrics.answers import Claims
+
+FUTURE = timedelta(minutes=5)
+MAX_AGE = timedelta(days=90)
+
+
+def refusals(
+    claims: Claims,
+    *,
+    release_label: str,
+    dataset_hash: str,
+    pins: Mapping[str, Sequence[str]],
+    finished_at: datetime | None,
+    now: datetime,
+) -> list[str]:
+    """Every way in which the file is about something else. What it does not claim, it has not shown."""
+    reasons = []
+    if claims.release != release_label:
+        reasons.append(f"The file is about {_told('release', claims.release)}, not about release {release_label}.")
+    if dataset_hash and claims.dataset_hash != dataset_hash:
+        reasons.append(
+            f"The file was made with {_told('dataset', claims.dataset_hash)}, and the release pins {dataset_hash}."
+        )
+    for name, accepted in pins.items():
+        claim = claims.pins.get(name, "")
+        if accepted and claim not in accepted:
+            reasons.append(
+                f"The file was made with {_told(name.replace('_', ' '), claim)}, "
+                f"and the release pins {' or '.join(accepted)}."
+            )
+    if finished_at is None:
+        reasons.append("The file does not say when the run ended.")
+    elif finished_at > now + FUTURE:
+        reasons.append(f"The run ended in the future ({finished_at:%Y-%m-%d %H:%M} UTC): a clock is wrong.")
+    elif finished_at < now - MAX_AGE:
+        reasons.append(f"The run ended {(now - finished_at).days} days ago; after {MAX_AGE.days} it counts no more.")
+    return reasons
+
+
+def _told(what: str, claim: str) -> str:
+    return f"{what} {claim}" if claim else f"no {what} that it names"
