@@ -1,4 +1,4 @@
-"""Work to be done, things that happened, and beats of the clock. The truth about all three is here, not in the broker."""
+"""Work to be done, things that happened, and beats of the clock. The truth about them is here, not in the broker."""
 
 from django.db import models
 from django.db.models import Q
@@ -27,7 +27,9 @@ class Job(models.Model):
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
     message = models.CharField(max_length=300, blank=True)
     error = models.TextField(blank=True)
+    claim = models.CharField(max_length=40, blank=True, help_text="The broker's message that runs it.")
     created_at = models.DateTimeField()
+    woken_at = models.DateTimeField(null=True, help_text="When a worker was last told about it.")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -64,10 +66,13 @@ class Event(models.Model):
 
 
 class Slot(models.Model):
-    """One beat of one schedule. Its row is unique, so two clocks make one run; a slot without a run is a missed beat."""
+    """One beat of one schedule. Its row is unique, so two clocks make one run."""
 
     schedule = models.CharField(max_length=100)
     at = models.DateTimeField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["schedule", "at"], name="jobs_slot_once")]
+
+    def __str__(self) -> str:
+        return f"{self.schedule} {self.at}"

@@ -1,16 +1,17 @@
 """Putting work into the queue. The row is the order; the message to the broker only wakes a worker sooner."""
 
-import logging
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from celery import current_app
 from django.db import transaction
+from django.utils import timezone
 
+from jobs import broker
 from jobs.models import Job
 
-log = logging.getLogger(__name__)
+# How long a message may wait for a worker. One that is still waiting then is sent again, and the old one is void.
+WAKE_AGAIN = timedelta(seconds=60)
 
 current_job: ContextVar[Job | None] = ContextVar("current_job", default=None)
 
@@ -18,7 +19,7 @@ current_job: ContextVar[Job | None] = ContextVar("current_job", default=None)
 def enqueue(
     task: str, *, key: str, now: datetime, args: dict[str, Any] | None = None, run_after: datetime | None = None
 ) -> Job:
-    """Orders a run of `task`. The same key is the same work: asked twice, it is done once, and the first row is returned."""
+    """Orders a run of `task`. The same key is the same work: asked twice, it is done once (the first row)."""
     job, created = Job.objects.get_or_create(
         key=key, defaults={"task": task, "args": args or {}, "run_after": run_after or now, "created_at": now}
     )
@@ -27,12 +28,12 @@ def enqueue(
     return job
 
 
-def wake(job: Job) -> None:
-    """Tells a worker about the job now. A broker that is away costs seconds: the tick sends it again."""
-    try:
-        current_app.send_task(job.task, kwargs={"job_id": str(job.pk)}, retry=False, ignore_result=True)
-    except Exception as error:  # whatever the transport raises, the row is safe
-        log.warning("Broker away, %s waits for the next tick: %s", job, error)
+def wake(job: Job) -> bool:
+    """Tells a worker about the job now. A message that is not picked up in time is void: the tick sends another."""
+    told = broker.tell(job.task, expires=WAKE_AGAIN.total_seconds(), job_id=str(job.pk))
+    if told:
+        Job.objects.filter(pk=job.pk).update(woken_at=timezone.now())
+    return told
 
 
 def report(progress: int, message: str = "") -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from celery import Task, shared_task
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from jobs import heartbeat, outbox, schedule
 from jobs.models import Event, Job, Slot
-from jobs.queue import current_job, enqueue, wake
+from jobs.queue import WAKE_AGAIN, current_job, enqueue, wake
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ MAX_ATTEMPTS = 3
 # Above CELERY_TASK_TIME_LIMIT: a job past it was lost with its worker.
 RUN_LIMIT = timedelta(seconds=330)
 KEEP_FINISHED = timedelta(days=30)
+LOST = "The worker was lost while it ran."
 
 
 def job_task(name: str) -> Callable[[Callable[..., None]], Task]:
@@ -31,47 +33,68 @@ def job_task(name: str) -> Callable[[Callable[..., None]], Task]:
 
     def decorate(fn: Callable[..., None]) -> Task:
         @functools.wraps(fn)
-        def run(job_id: str) -> None:
-            _run(job_id, fn)
+        def run(task: Task, job_id: str) -> None:
+            _run(job_id, task.request.id or "", fn)
 
         # Celery names task arguments from the signature, and wraps() would show that of fn.
         del run.__wrapped__
-        return shared_task(name=name)(run)
+        return shared_task(name=name, bind=True)(run)
 
     return decorate
 
 
-def _run(job_id: str, fn: Callable[..., None]) -> None:
+def _run(job_id: str, message: str, fn: Callable[..., None]) -> None:
     now = timezone.now()
-    claimed = Job.objects.filter(pk=job_id, state=Job.State.QUEUED, run_after__lte=now + timedelta(seconds=1)).update(
-        state=Job.State.RUNNING, started_at=now, deadline=now + RUN_LIMIT
-    )
-    if not claimed:
+    job = _claim(job_id, message, now)
+    if job is None:
         return  # somebody else has it, or it is done: the message was a repeat
-    job = Job.objects.get(pk=job_id)
     token = current_job.set(job)
     try:
         fn(now=now, **job.args)
     except Exception as error:
         _failed(job, error)
     else:
-        Job.objects.filter(pk=job_id, state=Job.State.RUNNING).update(
-            state=Job.State.DONE, progress=100, finished_at=timezone.now(), deadline=None, error=""
-        )
+        _ours(job).update(state=Job.State.DONE, progress=100, finished_at=timezone.now(), deadline=None, error="")
     finally:
         current_job.reset(token)
 
 
+def _claim(job_id: str, message: str, now: datetime) -> Job | None:
+    """The job, if it is ours to run. A message that comes back finds its own job running: its worker was lost."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().filter(pk=job_id).first()
+        if job is None:
+            return None
+        came_back = job.state == Job.State.RUNNING and job.claim == message != ""
+        if came_back:
+            job.attempts += 1
+            if job.attempts >= MAX_ATTEMPTS:
+                job.state, job.deadline, job.finished_at, job.error = Job.State.PARKED, None, now, LOST
+                job.save()
+                return None
+        elif job.state != Job.State.QUEUED or job.run_after > now + timedelta(seconds=1):
+            return None
+        job.state, job.claim = Job.State.RUNNING, message
+        job.started_at, job.deadline = now, now + RUN_LIMIT
+        job.save()
+        return job
+
+
+def _ours(job: Job) -> QuerySet[Job]:
+    """The row, unless it was taken to be lost meanwhile and given to somebody else."""
+    return Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, started_at=job.started_at)
+
+
 def _failed(job: Job, error: Exception) -> None:
     attempts = job.attempts + 1
-    permanent = getattr(error, "permanent", False)
     now = timezone.now()
     result: dict[str, Any] = {
         "attempts": attempts,
         "error": f"{type(error).__name__}: {error}"[:2000],
         "deadline": None,
+        "woken_at": None,
     }
-    if permanent:
+    if getattr(error, "permanent", False):
         result |= {"state": Job.State.FAILED, "finished_at": now}
         log.warning("%s failed: %s", job, error)
     elif attempts >= MAX_ATTEMPTS:
@@ -80,7 +103,7 @@ def _failed(job: Job, error: Exception) -> None:
     else:
         result |= {"state": Job.State.QUEUED, "run_after": now + timedelta(seconds=5 * 4**attempts)}
         log.warning("%s will be tried again: %s", job, error)
-    Job.objects.filter(pk=job.pk).update(**result)
+    _ours(job).update(**result)
 
 
 @shared_task(name="jobs.tick")
@@ -88,9 +111,10 @@ def tick() -> None:
     """Every five seconds: what fell due is queued, what was lost is queued again, what happened is passed on."""
     now = timezone.now()
     for beat in schedule.beats(now):
-        if take(beat):
-            enqueue(beat.task, key=f"beat:{beat.name}:{beat.at.isoformat()}", now=now)
-    _requeue_lost(now)
+        with transaction.atomic():  # a beat that is taken is also queued
+            if take(beat):
+                enqueue(beat.task, key=f"beat:{beat.name}:{beat.at.isoformat()}", now=now)
+    requeue_lost(now=now)
     relay(now=now)
     heartbeat.beat(now)
 
@@ -107,18 +131,21 @@ def take(beat: schedule.Beat) -> bool:
     return True
 
 
-def _requeue_lost(now: datetime) -> None:
+def requeue_lost(*, now: datetime) -> None:
+    """Runs that are past their deadline are queued again; work that no worker picked up is called out again."""
     lost = Job.objects.filter(state=Job.State.RUNNING, deadline__lt=now)
     for job in lost:
         if job.attempts + 1 >= MAX_ATTEMPTS:
             change: dict[str, Any] = {"state": Job.State.PARKED, "finished_at": now}
         else:
-            change = {"state": Job.State.QUEUED, "run_after": now}
-        lost.filter(pk=job.pk).update(
-            attempts=job.attempts + 1, deadline=None, error="The worker was lost while it ran.", **change
-        )
-    for job in Job.objects.filter(state=Job.State.QUEUED, run_after__lte=now).order_by("run_after")[:500]:
-        wake(job)
+            change = {"state": Job.State.QUEUED, "run_after": now, "woken_at": None}
+        lost.filter(pk=job.pk).update(attempts=job.attempts + 1, deadline=None, error=LOST, **change)
+    waiting = Job.objects.filter(
+        Q(woken_at=None) | Q(woken_at__lt=now - WAKE_AGAIN), state=Job.State.QUEUED, run_after__lte=now
+    )
+    for job in waiting.order_by("run_after")[:500]:
+        if not wake(job):
+            break  # the broker is away: the next tick tries
 
 
 def relay(*, now: datetime) -> None:
