@@ -26,7 +26,6 @@ class SpanFacts(Spanlike, Protocol):
     duration_us: int
     name: str
     otlp_kind: int
-    failed: bool
     error_type: str
     request_id: str
     release: str
@@ -44,7 +43,6 @@ class SpanFacts(Spanlike, Protocol):
     contract_source: str
     flags: list[str]
     retries: int | None
-    timed_out: bool
     fallback: str
     handoff: bool
 
@@ -170,25 +168,30 @@ def _entry(ordered: Sequence[SpanFacts], present: set[str]) -> SpanFacts:
 
 def _calls(ordered: Sequence[SpanFacts], entry: SpanFacts) -> tuple[CallSummary, ...]:
     found = provider_calls(ordered)
-    return tuple(
-        CallSummary(
-            span_id=span.span_id,
-            started_at=span.started_at,
-            release=span.release or entry.release,
-            tenant=span.tenant or entry.tenant,
-            model=span.model_requested or span.model_answered,
-            tokens_in=span.tokens_in if span.span_id in found.counted else None,
-            tokens_out=_tokens_out(span) if span.span_id in found.counted else None,
-            cost_nanousd=span.cost_nanousd if span.span_id in found.counted else None,
+    calls = []
+    for span in ordered:
+        tokens_in = tokens_out = cost = None
+        if span.span_id in found.counted:
+            tokens_in, tokens_out, cost = span.tokens_in, span.tokens_out, span.cost_nanousd
+            if tokens_out is None and span.kind == "embedding":
+                tokens_out = 0  # an embedding has no output: that nothing is said about it is no gap
+        elif span.span_id in found.failed:
+            tokens_in = tokens_out = cost = 0
+        elif span.span_id not in found.unknown:
+            continue
+        calls.append(
+            CallSummary(
+                span_id=span.span_id,
+                started_at=span.started_at,
+                release=span.release or entry.release,
+                tenant=span.tenant or entry.tenant,
+                model=span.model_requested or span.model_answered,
+                tokens_in=tokens_in,
+                tokens_out=tokens_out,
+                cost_nanousd=cost,
+            )
         )
-        for span in ordered
-        if span.span_id in found.counted or span.span_id in found.unknown
-    )
-
-
-def _tokens_out(span: SpanFacts) -> int | None:
-    """An embedding has no output: that nothing is said about it is no gap."""
-    return 0 if span.tokens_out is None and span.kind == "embedding" else span.tokens_out
+    return tuple(calls)
 
 
 def _outcome(ordered: Sequence[SpanFacts], entry: SpanFacts) -> SpanFacts | None:

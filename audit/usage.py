@@ -3,6 +3,9 @@
 Instrumentations nest: a parent repeats its child's tokens (Vercel AI SDK: a plain sum is twice the truth), LlamaIndex
 puts up to three model spans around one call, of which only the innermost has tokens. So a call is the innermost model
 span with usage. A model span without usage is a call of unknown size, unless a call was counted inside or around it.
+
+A call that failed without usage used nothing that is billed, except where it timed out: then the provider may have
+worked on, and the size is unknown.
 """
 
 from collections.abc import Iterable
@@ -19,12 +22,15 @@ class Spanlike(Protocol):
     kind: str
     tokens_in: int | None
     tokens_out: int | None
+    failed: bool
+    timed_out: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
     counted: frozenset[str]  # span ids with usage
     unknown: frozenset[str]  # span ids of calls whose usage was not reported
+    failed: frozenset[str]  # span ids of calls that failed and used nothing
 
 
 def provider_calls(spans: Iterable[Spanlike]) -> Calls:
@@ -36,16 +42,17 @@ def provider_calls(spans: Iterable[Spanlike]) -> Calls:
     around_usage = {ancestor for key in with_usage for ancestor in above[key]}
     counted = with_usage - around_usage
     around_any = {ancestor for key in billed for ancestor in above[key]}
-    unknown = {
+    silent = {
         key
         for key in billed - with_usage
         # Not innermost: whatever is inside speaks for it. Inside a counted call: that one speaks for it.
         if key not in around_any and counted.isdisjoint(above[key])
     }
     # Two spans that are each other's parents hide one another: without an innermost one, none may vanish.
-    if billed and not counted and not unknown:
-        unknown = {min(billed)}
-    return Calls(frozenset(counted), frozenset(unknown))
+    if billed and not counted and not silent:
+        silent = {min(billed)}
+    failed = {key for key in silent if by_id[key].failed and not by_id[key].timed_out}
+    return Calls(frozenset(counted), frozenset(silent - failed), frozenset(failed))
 
 
 def _has_usage(span: Spanlike) -> bool:
