@@ -16,10 +16,10 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.db.models import QuerySet
 
-from audit import canonical
+from audit import canonical, proofs
 from audit.actors import Actor
 from audit.leaf import SALT_SIZE
-from audit.models import Entry, Payload
+from audit.models import Checkpoint, Entry, Payload
 from web.problems import Problem, Unavailable
 
 MAX_PAYLOAD_BYTES = 1_048_576
@@ -80,6 +80,17 @@ def entries(*, subject: str | None = None, system: str | None = None) -> QuerySe
     if system is not None:
         found = found.filter(system=system)
     return found
+
+
+def last_checkpoint() -> dict[str, Any] | None:
+    """The last signed head, for what refers to it: size, root (hex), the note itself."""
+    last = Checkpoint.objects.order_by("size").last()
+    return None if last is None else {"size": last.size, "root": bytes(last.root).hex(), "note": last.note}
+
+
+def check(entry: Entry) -> tuple[bool | None, str]:
+    """Whether an entry is what was signed, and a sentence about it. None: as recorded, but not signed yet."""
+    return proofs.check(entry)
 
 
 def _call(function: str, *values: Any) -> Entry:

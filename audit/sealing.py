@@ -12,7 +12,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from audit import ledger, rows
+from audit import ledger, proofs, rows
 from audit.actors import SYSTEM
 from audit.checkpoint import NoteError, Signer, TreeHead, VerifierKey, sign, verify
 from audit.merkle import HASH_SIZE, Frontier
@@ -92,6 +92,7 @@ def _seal(now: datetime) -> TreeHead | None:
     size = anchor.size if anchor else 0
     outside.keep(note, hashes=hashes[(size - start.size) * HASH_SIZE :], start=size)
     publish(new, note, keys, tree)
+    proofs.keep_nodes(new.size)
     return new
 
 
@@ -122,7 +123,7 @@ def read_anchor(outside: Outside, head: Head, keys: list[VerifierKey]) -> TreeHe
 
 
 def check_last(anchor: TreeHead | None) -> None:
-    """The cheap part of the past: the last entry under the anchor. A tail that was cut would be grown over otherwise."""
+    """The cheap part of the past: the last entry under the anchor, or a tail that was cut would be grown over."""
     if anchor and anchor.size and not Entry.objects.filter(pk=anchor.size - 1).exists():
         raise LogError(f"it is missing: a signed checkpoint covers {anchor.size} entries", index=anchor.size - 1)
 

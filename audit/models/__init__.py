@@ -1,4 +1,4 @@
-from audit.models.ledger import Checkpoint, Entry, Head, Payload
+from audit.models.ledger import Checkpoint, Entry, Head, Node, Payload
 from audit.models.trail import (
     Call,
     Fingerprint,
@@ -24,6 +24,7 @@ __all__ = [
     "Entry",
     "Fingerprint",
     "Head",
+    "Node",
     "Payload",
     "PayloadKey",
     "Profile",

@@ -83,3 +83,18 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"checkpoint of {self.size} entries"
+
+
+class Node(models.Model):
+    """The root of a complete subtree of 2**level entries: a cache from which proofs are made (audit/proofs.py)."""
+
+    pk = models.CompositePrimaryKey("level", "index")
+    level = models.PositiveSmallIntegerField()
+    index = models.BigIntegerField()
+    hash = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_node"
+
+    def __str__(self) -> str:
+        return f"node {self.index} of level {self.level}"
