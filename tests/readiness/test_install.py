@@ -49,7 +49,7 @@ def test_what_is_installed_already_is_not_installed_again(bare: Path) -> None:
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(sys.executable)
     lock = bare / "checkout" / "requirements-dev.txt"
-    sums = subprocess.run(["cksum"], stdin=lock.open(), capture_output=True, text=True, check=True).stdout.strip()
+    sums = subprocess.run(["cksum"], input=lock.read_text(), capture_output=True, text=True, check=True).stdout.strip()
     (venv / ".installed").write_text(f"requirements-dev.txt {sums}\n")
     for wanted in ("requirements-dev.txt", "requirements.txt"):  # development has all that the product needs
         done = run(bare, "bin/install", wanted)

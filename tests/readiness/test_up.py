@@ -64,9 +64,8 @@ def query(data: Path, sql: str) -> list[tuple[object, ...]]:
 def test_a_run_from_start_to_kill_and_back(data: Path) -> None:
     with Up(data) as up:
         up.ready()
-        link = up.wait_for(r"http://localhost:\d+/").strip()
-        assert link.endswith(f"http://localhost:{up.port}")
-        assert "/setup/" in up.wait_for(r"http://localhost:\d+/\w+")
+        assert up.wait_for("Readiness runs at").strip().endswith(f"http://localhost:{up.port}")
+        assert "/setup/" in up.wait_for(f"http://localhost:{up.port}/")
 
         # It serves, and every part is at work: the tick went through beat, broker, worker and database.
         until(lambda: json.loads(up.get("/readyz"))["status"] == "ready", 30, f"not ready: {up.get('/readyz')}")
