@@ -10,7 +10,11 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("accounts/", include("accounts.signin_urls")),
     path("api/", include("accounts.api_urls")),
+    path("", include("systems.urls")),
+    path("api/", include("systems.api_urls")),
     path("", include("operations.urls")),
     path("api/", include("operations.api_urls")),
     path("v1/", include("audit.ingest.urls")),
+    path("", include("audit.urls")),
+    path("api/", include("audit.api_urls")),
 ]

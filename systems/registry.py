@@ -1,7 +1,9 @@
 """What others ask of systems: contents, policies in force, owners and the gaps between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 
@@ -84,15 +86,30 @@ class Owned:
 
 
 def ownership_map(system: System, *, now: datetime) -> list[Owned]:
-    """Every area with its owner, in three queries. A removed owner is a gap, however the row reads."""
-    rows = {row.area: row for row in Ownership.objects.filter(system=system).select_related("user")}
-    grants = living_grants(now=now).filter(
-        system__in=["", system.slug], user__in=[row.user_id for row in rows.values()]
-    )
-    roles: dict[object, set[str]] = {}
-    for user_id, role in grants.values_list("user_id", "role"):
-        roles.setdefault(user_id, set()).add(role)
-    return [_owned(area, rows.get(area), roles) for area in areas_of(system)]
+    """Every area with its owner. A removed owner is a gap, however the row reads."""
+    return ownership_maps([system], now=now)[system.pk]
+
+
+def ownership_maps(systems: Sequence[System], *, now: datetime) -> dict[UUID, list[Owned]]:
+    """The maps of several systems, in two queries however many there are."""
+    rows: dict[tuple[UUID, str], Ownership] = {
+        (row.system_id, row.area): row for row in Ownership.objects.filter(system__in=systems).select_related("user")
+    }
+    owners = {row.user_id for row in rows.values()}
+    slugs = ["", *(system.slug for system in systems)]
+    grants = living_grants(now=now).filter(system__in=slugs, user__in=owners)
+    held: dict[tuple[UUID, str], set[str]] = {}
+    for user_id, slug, role in grants.values_list("user_id", "system", "role"):
+        held.setdefault((user_id, slug), set()).add(role)
+
+    def roles(row: Ownership | None, system: System) -> set[str]:
+        return held.get((row.user_id, ""), set()) | held.get((row.user_id, system.slug), set()) if row else set()
+
+    found = {}
+    for system in systems:
+        of_area = {area: rows.get((system.pk, area)) for area in areas_of(system)}
+        found[system.pk] = [_owned(area, row, roles(row, system)) for area, row in of_area.items()]
+    return found
 
 
 def areas_of(system: System) -> list[Area]:
@@ -105,10 +122,9 @@ def ownership_gaps(system: System, *, now: datetime) -> tuple[str, ...]:
     return tuple(f"{owned.area.label}: {owned.gap}" for owned in ownership_map(system, now=now) if owned.gap)
 
 
-def _owned(area: Area, row: Ownership | None, roles: dict[object, set[str]]) -> Owned:
+def _owned(area: Area, row: Ownership | None, held: set[str]) -> Owned:
     if row is None:
         return Owned(area, None, None, "nobody is named")
-    held = roles.get(row.user_id, set())
     if not row.user.is_active:
         gap = f"{row.user} has left"
     elif area in ROLE_AREAS and area.value not in held:

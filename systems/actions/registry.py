@@ -1,5 +1,6 @@
 """Components and their versions: drafted by one person, approved by another, never changed afterwards."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,8 @@ from systems.models import Component, System, Version
 from systems.profile import IN_PROFILE, push_profile
 from systems.registry import person, version_state
 
+# It stands in addresses and in pipelines.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # Above this, and datasets always (they may hold what people wrote), content is kept in the vault.
 INLINE_BYTES = 256 * 1024
 
@@ -28,8 +31,8 @@ def add_component(*, system: System, kind: str, name: str, by: User, now: dateti
     name = name.strip()
     if kind not in Kind.values:
         raise InvalidInput(f"There is no kind {kind!r}. It is one of {', '.join(Kind.values)}.")
-    if not name or len(name) > 100 or not name.isprintable():
-        raise InvalidInput("A component has a name of up to 100 characters.")
+    if not NAME.fullmatch(name):
+        raise InvalidInput("A component's name has letters, digits, dots, dashes and underscores, up to 100.")
     try:
         with transaction.atomic():
             component = Component.objects.create(system=system, kind=kind, name=name, created_by=by, created_at=now)

@@ -21,6 +21,8 @@ SHIPPED_REASON = (
     "The defaults that the product ships. No person has approved them yet; they apply until one does better."
 )
 
+RESERVED = frozenset({"new"})
+
 
 @transaction.atomic
 def create_system(
@@ -167,6 +169,8 @@ def _check(system: System) -> None:
         ]
     if system.time_zone not in available_timezones():
         reasons.append(f"{system.time_zone} is no time zone. Write one such as UTC or Europe/Berlin.")
+    if system.slug in RESERVED:
+        reasons.append(f"{system.slug} is the address of a page. Choose another slug.")
     template = system.ticket_url_template
     if template and not template.startswith(("https://", "http://")):
         reasons.append("The ticket address begins with https:// or http://.")

@@ -1,0 +1,180 @@
+"""What people type on the pages of systems. Rules are not here: the actions keep them, whoever calls."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+
+from accounts.models import User
+from systems.kinds import Area, Kind
+from systems.models import System
+from systems.policy import Bar, ReleaseBars, RunningLimits
+from systems.shapes import example
+
+NOBODY = ("", "Nobody yet")
+
+
+def _zones() -> list[tuple[str, str]]:
+    return [(zone, zone) for zone in sorted(available_timezones())]
+
+
+class SystemForm(forms.Form):
+    name = forms.CharField(max_length=120, help_text="As people call it: Support assistant.")
+    description = forms.CharField(
+        required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="What it does, for whom."
+    )
+    time_zone = forms.ChoiceField(choices=_zones, initial="UTC", help_text="Its budget day begins at midnight there.")
+    ticket_url_template = forms.CharField(
+        label="Ticket address",
+        required=False,
+        max_length=300,
+        help_text="Where releases are tracked; {label} stands for the release: https://tracker.example/{label}",
+    )
+    has_regulated_data = forms.BooleanField(
+        label="It handles regulated data",
+        required=False,
+        help_text="Health, payment, employment and the like: compliance joins the checklist.",
+    )
+
+
+class NewSystemForm(SystemForm):
+    slug = forms.CharField(
+        label="Id",
+        max_length=60,
+        help_text="In every address and label, and for ever the same: lower-case letters, digits and dashes.",
+    )
+
+    field_order = ("name", "slug")
+
+
+class OwnersForm(forms.Form):
+    """One choice for each area. Whom nobody is named for shows as a gap, and blocks releases."""
+
+    def __init__(self, *args: Any, people: Iterable[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._people = {str(user.pk): user for user in people}
+        choices = [NOBODY, *((key, f"{user.name} ({user.email})") for key, user in self._people.items())]
+        for area in Area:
+            label = "Compliance, for regulated data" if area == Area.COMPLIANCE else area.label
+            self.fields[f"owner_{area.value}"] = forms.ChoiceField(label=label, choices=choices, required=False)
+
+    def owners(self) -> dict[str, User]:
+        named = {area.value: self.cleaned_data.get(f"owner_{area.value}") for area in Area}
+        return {area: self._people[key] for area, key in named.items() if key}
+
+
+def people_for(system: System | None) -> list[User]:
+    """Whom one may name: everybody who is here. The demo's people answer for the demo's systems only."""
+    people = User.objects.filter(is_active=True).order_by("name", "email")
+    if system is None or not system.is_demo:
+        people = people.filter(is_demo=False)
+    return list(people)
+
+
+class ComponentForm(forms.Form):
+    kind = forms.ChoiceField(choices=Kind.choices)
+    name = forms.CharField(max_length=100, help_text="Letters, digits, dots, dashes and underscores: system-prompt.")
+
+
+class VersionForm(forms.Form):
+    """Text or a file. A file is kept byte by byte; typed text gets plain line ends, since browsers rewrite them."""
+
+    text = forms.CharField(
+        label="Content",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 16, "class": "code-input", "spellcheck": "false"}),
+    )
+    file = forms.FileField(label="Or a file", required=False, allow_empty_file=True)
+    note = forms.CharField(
+        label="What changed, and why",
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="The reviewer reads this first.",
+    )
+    origin = forms.CharField(
+        required=False, max_length=500, help_text="Where it comes from: repository, path, commit.", label="Origin"
+    )
+    tags = forms.CharField(required=False, max_length=1000, help_text="For the whole set, separated by commas.")
+    external_hashes = forms.CharField(
+        required=False, max_length=2000, help_text="By which other tools know it: sha256:..., separated by commas."
+    )
+    cases = forms.IntegerField(
+        required=False, min_value=1, help_text="Only where it is neither JSON Lines, a JSON list nor CSV."
+    )
+
+    def __init__(self, *args: Any, kind: str, newest: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if kind == Kind.DATASET:
+            del self.fields["text"]
+            self.fields["file"].label = "File"
+        else:
+            self.fields["text"].initial = newest or example(kind)
+            for name in ("tags", "external_hashes", "cases"):
+                del self.fields[name]
+
+    def content(self) -> bytes:
+        if uploaded := self.cleaned_data.get("file"):
+            data: bytes = uploaded.read()
+            return data
+        text: str = self.cleaned_data.get("text", "")
+        return text.replace("\r\n", "\n").encode()
+
+    def meta(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        found: dict[str, Any] = {"origin": data["origin"], "cases": data.get("cases")}
+        for name in ("tags", "external_hashes"):
+            found[name] = [part.strip() for part in data.get(name, "").split(",") if part.strip()]
+        return {name: value for name, value in found.items() if value}
+
+
+class ReviewForm(forms.Form):
+    note = forms.CharField(
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What you looked at. Needed when you send it back.",
+    )
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class PolicyForm(forms.Form):
+    """One field for each threshold of a part, and the reason. Numbers stay text: they are exact decimals."""
+
+    def __init__(self, *args: Any, part: type[ReleaseBars] | type[RunningLimits], body: Mapping[str, Any], **kw: Any):
+        super().__init__(*args, **kw)
+        self._part = part
+        for name, bar in part.bars().items():
+            self.fields[name] = _field(bar, getattr(part(), name), body.get(name))
+        self.fields["reason"] = forms.CharField(
+            label="Why it changes",
+            max_length=2000,
+            widget=forms.Textarea(attrs={"rows": 3}),
+            help_text="It stands beside the policy for good.",
+        )
+
+    def body(self) -> dict[str, Any]:
+        """Strings for decimals, numbers for counts: as `parse` wants them."""
+        found = {}
+        for name in self._part.bars():
+            value, shipped = self.cleaned_data[name], getattr(self._part(), name)
+            found[name] = value.strip() if isinstance(shipped, Decimal) else value
+        return found
+
+
+def _field(bar: Bar, shipped: Any, current: Any) -> forms.Field:
+    unit = f" ({bar.unit})" if bar.unit else ""
+    about: dict[str, Any] = {"label": f"{bar.label}{unit}", "initial": current, "help_text": bar.why}
+    if isinstance(shipped, bool):
+        return forms.BooleanField(required=False, **about)
+    if bar.choices:
+        return forms.ChoiceField(choices=[(choice, choice) for choice in bar.choices], **about)
+    if isinstance(shipped, int):
+        return forms.IntegerField(**about)
+    return forms.CharField(max_length=30, widget=forms.TextInput(attrs={"inputmode": "decimal"}), **about)
