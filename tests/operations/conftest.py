@@ -1,5 +1,6 @@
 """People, a system, and the real things on the other end: a mail server and a webhook receiver on this machine."""
 
+import contextlib
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,6 +86,8 @@ class Receiver:
         self.requests = []
         self.answers = []  # statuses for the next requests; then 200
         self._server = None
+        self._may_answer = threading.Event()
+        self._may_answer.set()
         self.port = 0
 
     def start(self):
@@ -94,8 +97,13 @@ class Receiver:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.requests.append((dict(self.headers), body))
+                receiver._may_answer.wait(60)
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
                 self.end_headers()
+
+            def handle(self):
+                with contextlib.suppress(ConnectionError):  # whoever asked was killed
+                    super().handle()
 
             def log_message(self, *args):
                 pass
@@ -109,6 +117,13 @@ class Receiver:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+    def hold(self):
+        """From now on it takes requests and does not answer, until `release`."""
+        self._may_answer.clear()
+
+    def release(self):
+        self._may_answer.set()
 
     @property
     def url(self):
