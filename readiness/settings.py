@@ -301,4 +301,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # At INFO it writes whole addresses, and those of webhooks and sources may hold a key.
+    "loggers": {"httpx": {"level": "WARNING"}},
 }
