@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.browser import axe_clean, browser_page, browser_type_launch_args, site
+
+__all__ = ["axe_clean", "browser_page", "browser_type_launch_args", "site"]
+
 
 @pytest.fixture(autouse=True)
 def _quick_passwords(settings):

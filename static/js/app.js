@@ -43,6 +43,12 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:sendError", () => toast("The server did not answer. Nothing was changed; try again."));
 document.addEventListener("htmx:afterSettle", (event) => enliven(event.target));
 
+// Passkeys at sign-in and in the account's pages are allauth's script: its refusals become toasts too.
+document.addEventListener("allauth.error", (event) => {
+  const { name } = event.detail.exception;
+  toast(name === "NotAllowedError" ? "The passkey was not used: cancelled, or timed out." : `The passkey could not be used (${name}).`);
+});
+
 // --- Copy ---
 
 document.addEventListener("click", async (event) => {
