@@ -57,7 +57,7 @@ class Up:
         self.process.wait()
         self._reader.join()
 
-    def wait_for(self, pattern: str, seconds: float = 60) -> str:
+    def wait_for(self, pattern: str, seconds: float = 120) -> str:
         """The first line, from now on, that matches."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:

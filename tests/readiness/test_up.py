@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from readiness.up.postgres import Postgres
 from readiness.up.processes import Keeper
 from tests.readiness.running import CHECKOUT, CLEAN, Up, until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -115,11 +114,9 @@ def test_a_run_from_start_to_kill_and_back(data: Path) -> None:
     users = query(data, "SELECT count(*) FROM django_migrations")
     assert users[0][0] > 20
 
-    # The next start finds everything, quickly, and ends cleanly.
-    began = time.monotonic()
+    # The next start finds everything, and ends cleanly. (How long it takes is measured by bench/start.py.)
     with Up(data) as up:
         up.ready()
-        assert time.monotonic() - began < 30  # 5 s alone on a machine; bench/start.py measures
         assert "with a new database" not in up.output
         assert "0 migrations" in up.output
         assert up.stop(signal.SIGINT) == 0
