@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from accounts.actions import complete_setup, create_user, grant_role, setup_link
+from allauth.mfa.models import Authenticator
+from django.test import Client
+
+from accounts.actions import complete_setup, create_user, enrol_totp, grant_role, setup_link
 from accounts.models import User
 from accounts.queries import admins
 from accounts.roles import Role
@@ -21,6 +24,7 @@ from systems.models import Component, System, Version
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PASSWORD = "correct-horse-battery-staple"
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 _numbers = count(1)
 
@@ -79,6 +83,15 @@ def make_user(
     for role in roles:
         grant_role(user=user, role=role, system=system, by=admin, now=now)
     return user
+
+
+def sign_in(user: User, *, now: datetime = NOW) -> Client:
+    """A browser's session of this person, who has a second factor: whoever may sign or verify needs one."""
+    if not Authenticator.objects.filter(user=user).exists():
+        enrol_totp(user, secret=TOTP_SECRET, now=now)
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
 
 
 @dataclass

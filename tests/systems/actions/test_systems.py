@@ -49,6 +49,7 @@ def test_a_new_system_has_the_shipped_policies_in_force(people: People) -> None:
         ({"slug": "-bot"}, "lower-case"),
         ({"slug": "b" * 61}, "60"),
         ({"slug": "bot\n"}, None),
+        ({"slug": "new"}, "address of a page"),
         ({"name": " "}, "cannot be blank"),
         ({"time_zone": "Mars/Base"}, "no time zone"),
         ({"ticket_url_template": "javascript:alert(1)"}, "https://"),
