@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from audit import canonical
 from audit.approval import Approved, judge
+from audit.copying import copy_models
 from audit.fingerprints import approvals_of
 from audit.models import Call, Request, Span, SpanBatch, SpanLog, Unapproved
 from audit.rollups import Delta
@@ -26,7 +27,7 @@ QUIET = timedelta(seconds=5)
 ALARM_EVERY = timedelta(hours=1)
 # Spans of one trace may start this long before the batch that touched it (48 hours at most, plus a long trace).
 _BEFORE = timedelta(days=4)
-_AT_ONCE = 100
+_AT_ONCE = 2_000  # traces in one transaction: its rows are held in memory
 _LOCK = (0x5244, 3)
 _NOT_NEEDED = ("attributes", "resource", "events", "input_commitment", "output_commitment", "leaf_hash")
 
@@ -74,9 +75,11 @@ _COPIED = [
 def _quiet_batches(now: datetime) -> list[SpanBatch]:
     derived_to = SpanLog.objects.get().derived_to
     found = SpanBatch.objects.filter(first_index__gte=derived_to).defer("leaves").order_by("first_index")[:_AT_ONCE]
-    quiet = []
-    for batch in found:
-        if batch.received_at > now - QUIET:
+    quiet: list[SpanBatch] = []
+    traces = 0
+    for batch in found.iterator(chunk_size=50):
+        traces += len(batch.traces)
+        if batch.received_at > now - QUIET or (quiet and traces > _AT_ONCE):
             break
         quiet.append(batch)
     return quiet
@@ -106,8 +109,8 @@ def _derive(batches: Sequence[SpanBatch], now: datetime) -> int:
             row.id = old[key].id
         rows.append(row)
         calls += _call_rows(summary)
-    Request.objects.bulk_create(rows)
-    Call.objects.bulk_create(calls)
+    copy_models(rows)
+    copy_models(calls)
     for row in rows:
         delta.request(row, +1)
     for call in calls:

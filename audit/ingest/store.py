@@ -1,6 +1,6 @@
 """Storing a batch: one COPY, one commit, and only then is it acknowledged."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,11 +8,11 @@ from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, connection, transaction
-from django.db.backends.utils import CursorWrapper
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from audit import partitions, redaction
+from audit.copying import copy_rows
 from audit.ingest.prepare import Batch, Prepared, Source
 from audit.ingest.rows import COLUMNS, JSON_FIELDS, LEAF_FIELDS, column_types
 from audit.models import Span, SpanBatch
@@ -58,14 +58,14 @@ def _write(spans: Sequence[Prepared], batch: Batch, source: Source, now: datetim
     batch_id = uuid7()
     with connection.cursor() as cursor:
         rows = (_values(span, batch_id, position, now) for position, span in enumerate(spans))
-        copy(cursor, "audit_span", COLUMNS, column_types(), rows)
+        copy_rows(cursor, "audit_span", COLUMNS, column_types(), rows)
         payloads = [
             (span.row.system, span.row.trace_id, span.row.span_id, span.row.started_at, *span.payload)
             for span in spans
             if span.payload
         ]
         if payloads:
-            copy(cursor, "audit_span_payload", _PAYLOAD_COLUMNS, _PAYLOAD_TYPES, payloads)
+            copy_rows(cursor, "audit_span_payload", _PAYLOAD_COLUMNS, _PAYLOAD_TYPES, payloads)
     SpanBatch.objects.create(
         id=batch_id,
         system=source.system,
@@ -79,19 +79,6 @@ def _write(spans: Sequence[Prepared], batch: Batch, source: Source, now: datetim
         found=dict(batch.found),
         refused=dict(batch.refused),
     )
-
-
-def copy(
-    cursor: CursorWrapper, table: str, columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    """Binary COPY into a table of ours."""
-    with (
-        connection.wrap_database_errors,
-        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as into,
-    ):
-        into.set_types(types)
-        for row in rows:
-            into.write_row(row)
 
 
 def _values(span: Prepared, batch_id: UUID, position: int, now: datetime) -> list[Any]:

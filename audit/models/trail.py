@@ -253,8 +253,8 @@ class Request(models.Model):
         return self.request_id or self.trace_id.hex
 
     @property
-    def ended_at(self) -> datetime:
-        return self.started_at + timedelta(microseconds=self.duration_us)
+    def duration_ms(self) -> float:
+        return self.duration_us / 1000
 
 
 class Call(models.Model):

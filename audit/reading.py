@@ -1,0 +1,45 @@
+"""Who read what of the trail: reading a request is an act, and reading its prompt and answer more so."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from audit import ledger
+from audit.actors import Actor
+from audit.models import Span
+from audit.payloads import read
+from audit.trail import RequestView
+
+log = logging.getLogger(__name__)
+
+
+def record_view(request: RequestView, *, by: Actor, now: datetime) -> None:
+    """A person looked at a request. A ledger that takes no entries does not hide what went wrong: it is logged."""
+    try:
+        with transaction.atomic():
+            ledger.append(
+                kind="trail.read",
+                by=by,
+                subject=f"request:{request.trace_id}",
+                system=request.system,
+                now=now,
+                payload={"request_id": request.request_id, "environment": request.environment},
+            )
+    except ledger.ReadOnly:
+        log.warning("%s read request %s; the ledger takes no entries", by.actor_id, request.trace_id)
+
+
+def reveal_payload(span: Span, *, by: Actor, now: datetime) -> dict[str, Any] | None:
+    """Prompt and answer of one span, and the entry that says who read them. Without the entry, nothing is shown."""
+    with transaction.atomic():
+        ledger.append(
+            kind="payload.read",
+            by=by,
+            subject=f"request:{span.trace_id.hex}",
+            system=span.system,
+            now=now,
+            payload={"span": span.span_id},
+        )
+        return read(span)

@@ -1,0 +1,30 @@
+"""Pages of the record: the request trail and the ledger."""
+
+from uuid import UUID
+
+from django.urls import path, register_converter
+
+from audit.views import trail
+
+app_name = "audit"
+
+
+class TraceId:
+    """A trace id as OpenTelemetry writes it: 32 hex digits."""
+
+    regex = "[0-9a-f]{32}"
+
+    def to_python(self, value: str) -> UUID:
+        return UUID(value)
+
+    def to_url(self, value: UUID | str) -> str:
+        return value.hex if isinstance(value, UUID) else value
+
+
+register_converter(TraceId, "trace")
+
+urlpatterns = [
+    path("requests/", trail.requests, name="requests"),
+    path("requests/<slug:system>/<trace:trace_id>/", trail.request_page, name="request"),
+    path("requests/<slug:system>/<trace:trace_id>/<slug:span_id>/payload/", trail.payload, name="payload"),
+]

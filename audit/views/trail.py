@@ -1,0 +1,121 @@
+"""The trail in the browser: the list of requests, one request, and the prompt and answer of a span."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from audit import explorer, reading, timeline, trail
+from audit.models import Request, Span
+from web.paging import keyset_page
+from web.problems import Forbidden, NotFound
+
+ORDER = ("-started_at", "-id")
+QUICK = (
+    ("All", ""),
+    ("Errors", "outcome:error"),
+    ("Schema failures", "outcome:invalid"),
+    ("Unapproved", "outcome:unapproved"),
+    ("Last hour", "since:1h"),
+)
+
+
+@require_GET
+def requests(request: HttpRequest) -> HttpResponse:
+    query = request.GET.get("q", "").strip()
+    user: Any = request.user
+    systems = explorer.readable_systems(user)
+    found = explorer.search(query, systems=systems, now=timezone.now())
+    page = keyset_page(found.rows, order=ORDER, cursor=request.GET.get("cursor"))
+    if found.filter.text and not found.filter.tokens and len(page.items) == 1:
+        return redirect("audit:request", system=page.items[0].system, trace_id=page.items[0].trace_id)
+    if found.filter.text and not page.items and (fresh := _fresh(found.filter.text, user)):
+        return redirect("audit:request", system=fresh.system, trace_id=UUID(fresh.trace_id))
+    quick = [
+        {"label": label, "url": f"?{urlencode({'q': words})}" if words else "?", "here": query == words, "n": None}
+        for label, words in QUICK
+    ]
+    context = {
+        "page": page,
+        "rows": [(row, outcome_of(row)) for row in page.items],
+        "base": f"{urlencode({'q': query})}&" if query else "",
+        "filters": {
+            "q": query,
+            "placeholder": "request id, or system:support-bot outcome:error since:24h",
+            "quick": quick,
+            "unknown": found.filter.unknown,
+        },
+        "assumed": found.assumed,
+        "snippet": SNIPPET.format(url=settings.BASE_URL),
+        "has_traffic": bool(systems),
+    }
+    return render(request, "audit/requests.html", context)
+
+
+SNIPPET = """\
+export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={url}/v1/traces
+export OTEL_EXPORTER_OTLP_TRACES_HEADERS="Authorization=Bearer%20$READINESS_TOKEN"
+opentelemetry-instrument python app.py"""
+
+
+def _fresh(text: str, user: Any) -> trail.RequestView | None:
+    """A trace that came seconds ago is not in the list yet, but it is there."""
+    return next((view for view in trail.find(text) if user.has_perm("audit.browse", view.system)), None)
+
+
+@require_GET
+def request_page(request: HttpRequest, system: str, trace_id: UUID) -> HttpResponse:
+    user: Any = request.user
+    views = trail.find(trace_id.hex, system=system) if user.has_perm("audit.browse", system) else []
+    if not views:
+        raise NotFound("There is no such request, or you may not see its system.")
+    wanted = request.GET.get("environment")
+    view = next((item for item in views if item.environment == wanted), views[0])
+    reading.record_view(view, by=user, now=timezone.now())
+    sealed, sentence = trail.check(view)
+    context = {
+        "request_view": view,
+        "others": [item for item in views if item is not view],
+        "pills": outcome_of(view),
+        "lines": timeline.lines(view),
+        "sealed": {True: "verified", False: "failed", None: "waiting"}[sealed],
+        "sentence": sentence,
+        "may_read_payload": user.has_perm("audit.payload", system),
+    }
+    return render(request, "audit/request.html", context)
+
+
+@require_POST
+def payload(request: HttpRequest, system: str, trace_id: UUID, span_id: str) -> HttpResponse:
+    """Prompt and answer, once asked for. A POST, because it leaves an entry."""
+    user: Any = request.user
+    if not user.has_perm("audit.browse", system):
+        raise NotFound("There is no such request, or you may not see its system.")
+    if not user.has_perm("audit.payload", system):
+        raise Forbidden("Prompts and answers are for auditors, or the role that the system's data policy names.")
+    span = Span.objects.filter(trace_id=trace_id, span_id=span_id, system=system).first()
+    if span is None:
+        raise NotFound("There is no such span.")
+    document = reading.reveal_payload(span, by=user, now=timezone.now())
+    template = "audit/payload.html" if request.headers.get("HX-Request") else "audit/payload_page.html"
+    return render(request, template, {"span": span, "document": document})
+
+
+def outcome_of(row: Request | trail.RequestView) -> list[tuple[str, str]]:
+    """Pills of a request, worst first: (status, word)."""
+    found = []
+    if row.failed:
+        found.append(("failed", row.error_type or "Error"))
+    invalid = row.output_ok is False if isinstance(row, Request) else row.contract == "invalid"
+    if invalid:
+        found.append(("failed", "Schema"))
+    if row.approval == Request.Approval.UNAPPROVED:
+        found.append(("alert", "Unapproved"))
+    if row.fallback:
+        found.append(("fallback", ""))
+    return found or [("ok", "")]
