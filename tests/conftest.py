@@ -1,5 +1,7 @@
 """What every test starts from. Factories are in tests/factories.py: they reach a state through actions."""
 
+import shutil
+
 import pytest
 
 from tests.browser import axe_clean, browser_page, browser_type_launch_args, site
@@ -19,6 +21,14 @@ def _data_folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _own_data_folder(settings, _data_folder):
-    """Keys and signed heads beside the test database, and as long-lived as it: the logs outlast a single test."""
-    settings.DATA_DIR = _data_folder
+def _own_data_folder(request, settings, _data_folder, tmp_path):
+    """Keys and signed heads live as long as the database they belong to: committed ones for the whole session.
+
+    A test whose transaction is rolled back works on a copy, which goes with it.
+    """
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction")
+    if commits or {"live_server", "transactional_db"} & set(request.fixturenames):
+        settings.DATA_DIR = _data_folder
+    else:
+        settings.DATA_DIR = shutil.copytree(_data_folder, tmp_path / "data")
