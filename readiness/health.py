@@ -13,7 +13,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Count, Min
+from django.db.models import Count, Max, Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -22,11 +22,13 @@ from kombu.exceptions import OperationalError as BrokerError
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 
+from audit.models import Checkpoint, Entry, Head
 from jobs import heartbeat
 from jobs.models import Event, Job
 from readiness.celery import app as celery_app
 
 TICK_LATE = timedelta(seconds=30)
+SIGNATURE_LATE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def look() -> dict[str, Finding]:
         findings["migrations"] = _migrations()
         if findings["migrations"].ok:
             findings["tick"] = _tick()
+            findings["ledger"] = _ledger()
     findings["broker"] = _broker()
     return findings
 
@@ -94,6 +97,19 @@ def _tick() -> Finding:
     age = timezone.now() - last
     detail = f"{age.total_seconds():.0f} s ago"
     return Finding(True, detail) if age < TICK_LATE else Finding(False, f"{detail}: worker or beat does not run.")
+
+
+def _ledger() -> Finding:
+    head = Head.objects.get(log="decisions")
+    if head.read_only:
+        return Finding(False, f"The ledger takes no entries: {head.read_only}")
+    signed = Checkpoint.objects.aggregate(size=Max("size"))["size"] or 0
+    first = Entry.objects.filter(index__gte=signed).order_by("index").first()
+    if first is None:
+        return Finding(True, f"all {head.size} entries are signed")
+    age = timezone.now() - first.recorded_at
+    detail = f"{head.size - signed} entries wait to be signed, the oldest for {age.total_seconds():.0f} s"
+    return Finding(age < SIGNATURE_LATE, detail)
 
 
 def _broker() -> Finding:

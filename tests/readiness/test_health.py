@@ -2,10 +2,13 @@ import json
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import OperationalError, connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
+from audit import ledger
+from audit.actors import SYSTEM
 from jobs import heartbeat
 from jobs.models import Job
 from readiness import health
@@ -49,7 +52,7 @@ def test_ready_when_all_is_well(client, broker):
     heartbeat.beat(timezone.now())
     status, body = ask(client)
     assert (status, body["status"]) == (200, "ready")
-    assert set(body["checks"]) == {"database", "migrations", "tick", "broker"}
+    assert set(body["checks"]) == {"database", "migrations", "tick", "ledger", "broker"}
 
 
 @pytest.mark.django_db
@@ -61,6 +64,28 @@ def test_a_silent_worker_is_told_and_pages_stay(client, broker):
     status, body = ask(client)
     assert (status, body["status"]) == (200, "degraded")
     assert body["checks"]["tick"]["detail"] == "300 s ago: worker or beat does not run."
+
+
+@pytest.mark.django_db
+def test_entries_that_nobody_signs_are_told(client, broker):
+    heartbeat.beat(timezone.now())
+    ledger.append(kind="drill.held", by=SYSTEM, subject="drill:1", now=timezone.now(), payload={})
+    _, body = ask(client)
+    assert body["checks"]["ledger"]["ok"] is True
+    assert "entries wait to be signed" in body["checks"]["ledger"]["detail"]
+    with time_machine.travel(timezone.now() + timedelta(minutes=2), tick=False):
+        heartbeat.beat(timezone.now())
+        status, body = ask(client)
+    assert (status, body["status"]) == (200, "degraded")
+    assert body["checks"]["ledger"]["ok"] is False
+
+
+@pytest.mark.django_db
+def test_a_ledger_that_was_stopped_is_told(client, broker):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_stop('entry 7 was altered')")
+    _, body = ask(client)
+    assert body["checks"]["ledger"]["detail"] == "The ledger takes no entries: entry 7 was altered"
 
 
 @pytest.mark.django_db
