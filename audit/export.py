@@ -31,13 +31,10 @@ Take the public key from a source of your own, not from this file.
 """
 
 
-_COPY = """
-    COPY (
-        SELECT e.index, e.kind, e.subject, e.leaf, p.salt, p.payload
-        FROM audit_entry e LEFT JOIN audit_payload p ON p.index = e.index WHERE e.index < %s ORDER BY e.index
-    ) TO STDOUT (FORMAT BINARY)
+_ENTRIES = """
+    SELECT e.index, e.kind, e.subject, e.leaf, p.salt, p.payload
+    FROM audit_entry e LEFT JOIN audit_payload p ON p.index = e.index WHERE e.index < %s ORDER BY e.index
 """
-_TYPES = ["int8", "text", "text", "text", "bytea", "bytea"]
 
 
 class ExportRefused(Problem):
@@ -85,7 +82,7 @@ def _write(archive: zipfile.ZipFile, name: str, lines: Iterable[bytes]) -> str:
 
 def _entries(size: int) -> Iterator[bytes]:
     erased, tombstones = set(), set()
-    for index, kind, subject, leaf, salt, payload in stream(connection, _COPY, [size], _TYPES):
+    for index, kind, subject, leaf, salt, payload in stream(connection, _ENTRIES, [size]):
         if payload is None:
             erased.add(f"entry:{index}")
             yield write_line({"leaf": leaf, "payload": None, "salt": None})

@@ -3,30 +3,29 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from audit.leaf import Leaf
 from audit.walk import LogError, Walk
 
 REPORT_EVERY = 20_000
+BATCH = 2_000
 # One statement, one snapshot: an erasure in between cannot show a payload gone and its tombstone not there yet.
-_COPY = """
-    COPY (
-        SELECT e.index, e.kind, e.actor_id, e.via, e.subject, e.system,
-               to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               e.commitment, e.leaf, e.leaf_hash, p.salt, p.payload
-        FROM audit_entry e LEFT JOIN audit_payload p ON p.index = e.index
-        WHERE e.index >= %s ORDER BY e.index
-    ) TO STDOUT (FORMAT BINARY)
+_ENTRIES = """
+    SELECT e.index, e.kind, e.actor_id, e.via, e.subject, e.system,
+           to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           e.commitment, e.leaf, e.leaf_hash, p.salt, p.payload
+    FROM audit_entry e LEFT JOIN audit_payload p ON p.index = e.index
+    WHERE e.index >= %s ORDER BY e.index
 """
-_TYPES = ["int8", *["text"] * 7, "bytea", "text", "bytea", "bytea", "bytea"]
 
 
 def feed(walk: Walk, connection: BaseDatabaseWrapper, *, report: Callable[[int], None] = lambda count: None) -> bytes:
     """Walk all entries from where `walk` stands to the end of the log. Returns their leaf hashes, 32 bytes each."""
     hashes = bytearray()
-    for index, *fields, text, stored, salt, payload in stream(connection, _COPY, [walk.tree.size], _TYPES):
+    for index, *fields, text, stored, salt, payload in stream(connection, _ENTRIES, [walk.tree.size]):
         if index != walk.tree.size:
             raise LogError(f"it is missing; the next one is entry {index}", index=walk.tree.size)
         leaf, data = Leaf(index, *fields), text.encode()
@@ -38,15 +37,11 @@ def feed(walk: Walk, connection: BaseDatabaseWrapper, *, report: Callable[[int],
     return bytes(hashes)
 
 
-def stream(
-    connection: BaseDatabaseWrapper, statement: str, values: Sequence[Any], types: Sequence[str]
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of one COPY, as PostgreSQL sends them: one statement, one snapshot, nothing held in memory."""
-    connection.ensure_connection()
-    with (
-        connection.wrap_database_errors,
-        connection.connection.cursor() as cursor,
-        cursor.copy(statement, values) as copy,
-    ):
-        copy.set_types(types)
-        yield from copy.rows()
+def stream(connection: BaseDatabaseWrapper, query: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Rows of one query by a cursor in the server: one snapshot, and never more than a batch in memory."""
+    with transaction.atomic(using=connection.alias), connection.cursor() as settings:
+        settings.execute("SET LOCAL statement_timeout = 0")  # a million rows take as long as they take
+        with connection.wrap_database_errors, connection.connection.cursor(name="audit_stream") as cursor:
+            cursor.itersize = BATCH
+            cursor.execute(query, values, binary=True)
+            yield from cursor

@@ -167,6 +167,4 @@ def _written(keys: list[Signer]) -> str:
 def _alone() -> Iterator[bool]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", list(_LOCK))
-        mine = bool(cursor.fetchone()[0])
-        cursor.execute("SET LOCAL statement_timeout = 0")  # the first walk may be long
-        yield mine
+        yield bool(cursor.fetchone()[0])

@@ -3,7 +3,7 @@
     python -m audit.verify ledger.zip [--key PUBLIC_KEY] [--checkpoint FILE]
 
 Needs Python, `cryptography`, and the modules beside this one. The steps are numbered in the order in which trust is
-built: files, keys, checkpoints, entries; the first entry that is wrong is named. Exit code 0: verified, 1: not, 2: usage.
+built: files, keys, checkpoints, entries; the first bad entry is named. Exit code 0: verified, 1: not, 2: usage.
 
 What `--key` and `--checkpoint` add: an export is consistent with its own keys even where somebody made it up whole, and
 a beginning of a log is a valid log. A public key and a head from another source (the auditor's own file, an e-mail, a

@@ -106,6 +106,6 @@ def test_half_of_salt_and_payload_counts_as_gone():
 
 def test_a_commitment_recomputed_for_another_payload_changes_the_leaf():
     payload = b'{"number":5,"note":"friendlier"}'
-    changed = replace(LOG[5].leaf, commitment=commitment(LOG[5].salt or b"", payload))
+    changed = LOG[5].leaf._replace(commitment=commitment(LOG[5].salt or b"", payload))
     forged = replace(LOG[5], leaf=changed, payload=payload)
     assert fails([*LOG[:5], forged, *LOG[6:]], known=KNOWN).index == 5
