@@ -120,7 +120,8 @@ def axe_clean() -> Callable[[Page], None]:
     """Fails with every violation of WCAG and good practice that axe finds, and where."""
 
     def check(page: Page) -> None:
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
+        page.evaluate("document.fonts.ready")
         found = [
             f"{violation['id']} ({violation['impact']}): {node['target']} {node['html'][:160]}"
             for violation in Axe().run(page).response["violations"]

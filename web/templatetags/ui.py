@@ -288,6 +288,30 @@ def palette_links(context: Context) -> list[dict[str, str]]:
 
 
 @register.filter
+def browser(user_agent: str) -> str:
+    """ "Firefox on Linux": enough for a person to know their own browsers; the whole text belongs in a title."""
+    names = {
+        "Edg": "Edge",
+        "OPR": "Opera",
+        "Firefox": "Firefox",
+        "Chrome": "Chrome",
+        "Safari": "Safari",
+        "curl": "curl",
+    }
+    places = {
+        "iPhone": "iPhone",
+        "iPad": "iPad",
+        "Android": "Android",
+        "Windows": "Windows",
+        "Mac OS": "macOS",
+        "Linux": "Linux",
+    }
+    name = next((shown for word, shown in names.items() if word in user_agent), "")
+    place = next((shown for word, shown in places.items() if word in user_agent), "")
+    return f"{name or 'A browser'} on {place}" if place else name or user_agent[:60] or "unknown"
+
+
+@register.filter
 def get(mapping: Mapping[str, Any], key: str) -> Any:
     """The value for a key that is itself a variable."""
     return mapping.get(key)
