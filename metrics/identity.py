@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from metrics.answers import Claims
 
 FUTURE = timedelta(minutes=5)
-MAX_AGE = timedelta(days=90)
 
 
 def refusals(
@@ -37,8 +36,6 @@ def refusals(
         reasons.append("The file does not say when the run ended.")
     elif finished_at > now + FUTURE:
         reasons.append(f"The run ended in the future ({finished_at:%Y-%m-%d %H:%M} UTC): a clock is wrong.")
-    elif finished_at < now - MAX_AGE:
-        reasons.append(f"The run ended {(now - finished_at).days} days ago; after {MAX_AGE.days} it counts no more.")
     return reasons
 
 

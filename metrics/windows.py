@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from audit import secrets, vault
 from metrics.connectors import prometheus, trail
@@ -147,10 +147,11 @@ def _store(source: Source, release_label: str, facts: Sequence[WindowFacts], *, 
         ),
         ignore_conflicts=True,
     )
-    silent = Q(source=source, release_label=release_label, answered=False, raw_digest="")
+    waiting = Window.objects.filter(source=source, release_label=release_label, answered=False, raw_digest="")
+    starts = set(waiting.filter(since__in=[one.since for one in facts]).values_list("since", flat=True))
     for one in facts:
-        if one.raw_digest:
-            Window.objects.filter(silent, since=one.since, until=one.until).update(asked_at=now, **_columns(one))
+        if one.raw_digest and one.since in starts:
+            waiting.filter(since=one.since, until=one.until).update(asked_at=now, **_columns(one))
 
 
 def _columns(facts: WindowFacts) -> dict[str, object]:

@@ -10,13 +10,16 @@ silence of a selector with a typing error in it.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -75,6 +78,10 @@ class Config:
 class Series:
     labels: Mapping[str, str]
     samples: tuple[Sample, ...]
+
+    @cached_property
+    def increments(self) -> tuple[Sample, ...]:
+        return tuple(_increments(self.samples))
 
 
 def describe() -> str:
@@ -206,18 +213,24 @@ def _is_error(config: Config, series: Series) -> bool:
     return any(fnmatchcase(series.labels[config.error_label], pattern) for pattern in config.error_values)
 
 
+def _increments(samples: Iterable[Sample]) -> Iterator[Sample]:
+    """What each sample adds to the one before it. The first one adds all of its value: a new series began at zero."""
+    before: Decimal | None = Decimal(0)
+    for at, value in samples:
+        added = None
+        if value is not None and before is not None:
+            added = value - before if value >= before else value
+        yield at, added
+        before = value
+
+
 def _increase(series: Series, span: tuple[datetime, datetime]) -> int:
-    """What was counted in samples scraped within the window. A series without an earlier sample began at zero."""
-    since, until = span
-    known: list[Sample] = [(since - LOOKBACK, Decimal(0)), *series.samples]
-    if series.samples and series.samples[0][0] <= since:
-        known = known[1:]
-    total = Decimal(0)
-    for (_, before), (at, value) in pairwise(known):
-        if since < at <= until:
-            if value is None or before is None:
-                raise Unreadable("A sample is not a number.")
-            total += value - before if value >= before else value
+    """What was counted in the samples that were scraped within the window."""
+    first, last = (bisect_right(series.increments, moment, key=itemgetter(0)) for moment in span)
+    added = [value for _, value in series.increments[first:last]]
+    if None in added:
+        raise Unreadable("A sample is not a number.")
+    total = sum((value for value in added if value is not None), Decimal(0))
     if total != int(total):
         raise Unreadable(f"The counter {series.labels.get('__name__', '')} does not count in whole numbers.")
     return int(total)
