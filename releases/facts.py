@@ -3,6 +3,7 @@
 What cannot be read becomes None, and the gate says no to it. Nothing in here decides anything.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
@@ -12,12 +13,13 @@ import msgspec
 from django.db.models import Prefetch
 
 from audit import trail
-from audit.ledger import last_checkpoint
+from audit.models import Checkpoint
 from metrics import windows
 from metrics.judges import canary
 from operations.budget import budget_state
 from operations.models import Drill
 from operations.queries import active_freezes, alarm_delays, latest_passed, proven_alarm_channels
+from releases.fingerprint import dataset_hash, mismatch_of
 from releases.gate.types import (
     AnswerFact,
     BudgetFact,
@@ -98,11 +100,12 @@ def references(release: Release, *, now: datetime) -> dict[str, Any]:
         if plan
         else ()
     )
+    head = Checkpoint.objects.order_by("-size").first()
     return {
         "evaluation_raw": judgement.run.raw_digest if judgement else None,
         "windows": [{"since": w.since, "until": w.until, "raw_digest": w.raw_digest} for w in seen],
         "request_log": trail.last_checkpoint(),
-        "decision_log": last_checkpoint(),
+        "decision_log": {"size": head.size, "root": head.root.hex()} if head else None,
     }
 
 
@@ -196,13 +199,22 @@ def _answers(release: Release) -> tuple[AnswerFact, ...]:
 
 def _evaluation(release: Release, live: Release | None) -> EvaluationFact | None:
     """The newest judgement under this release's policy, if it compared with the release that is live now."""
-    judgement = release.judgements.filter(policy=release.policy).select_related("baseline_run").first()
+    judgement = release.judgements.filter(policy=release.policy).select_related("run", "baseline_run").first()
     if judgement is None:
         return None
     baseline = judgement.baseline_run.release_label if judgement.baseline_run else None
     if baseline is not None and baseline != (live.label if live else None):
         return None  # another release went live since: it is judged again
-    return msgspec.convert(judgement.fact, EvaluationFact)
+    fact = msgspec.convert(judgement.fact, EvaluationFact)
+    # Whether the run belongs to the release is a question of now: pins can have changed since it was judged.
+    mismatch = mismatch_of(release, judgement.run)
+    return replace(
+        fact,
+        dataset_matches=judgement.run.dataset_hash == dataset_hash(release),
+        pins_match=not mismatch,
+        mismatch=mismatch,
+        origin_proven=judgement.run.origin_proven,
+    )
 
 
 def _rates(release: Release, plan: Rollout | None, live: Release | None, *, now: datetime) -> RatesFact | None:
@@ -282,14 +294,14 @@ def _canary(release: Release, plan: Rollout | None, bars: ReleaseBars, *, now: d
     )
 
 
-def judge_rollout(release: Release, plan: Rollout, bars: ReleaseBars, *, now: datetime) -> Any:
+def judge_rollout(release: Release, plan: Rollout, bars: ReleaseBars, *, now: datetime) -> canary.CanaryVerdict:
     series = windows.series(
         source=plan.source, release_label=release.label, since=plan.started_at, until=plan.ended_at or now
     )
     return canary.judge(series, limits_of(plan, bars), since=plan.started_at, until=plan.ended_at or now)
 
 
-def limits_of(plan: Rollout, bars: ReleaseBars) -> Any:
+def limits_of(plan: Rollout, bars: ReleaseBars) -> canary.Limits:
     return canary.Limits(
         error_rate_max=min(plan.error_rate_max, bars.error_rate_max),
         p95_ms_max=min(plan.p95_ms_max, bars.p95_ms_max),

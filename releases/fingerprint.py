@@ -1,5 +1,6 @@
-"""What telemetry can report of a release: the pins by which its requests are recognised as approved."""
+"""By what a release is recognised outside: in requests, and in files of evaluation tools."""
 
+from metrics.models import EvaluationRun
 from releases.models import Release
 from systems.kinds import Kind
 
@@ -15,3 +16,30 @@ def fingerprint_of(release: Release) -> dict[str, list[str]]:
                 meta = pin.version.meta
                 found["model"] += [name for key in ("model", "deployment") if (name := meta.get(key))]
     return {key: sorted(set(values)) for key, values in found.items()}
+
+
+def dataset_hash(release: Release) -> str:
+    """The golden set's digest, as tools report it; the first dataset by name where there are several. Empty: no pin."""
+    pins = release.pins.filter(component__kind=Kind.DATASET).select_related("version").order_by("component__name")
+    pin = pins.first()
+    return pin.version.sha256 if pin else ""
+
+
+def claimed_pins(release: Release) -> dict[str, list[str]]:
+    """What a run's file may claim to have been made with."""
+    found = fingerprint_of(release)
+    return {"prompt_hash": found["prompt_hash"], "model": found["model"]}
+
+
+def mismatch_of(release: Release, run: EvaluationRun) -> str:
+    """Why a run does not belong to this release; empty where it does. A pin that the file does not name is no proof."""
+    if not run.dataset_hash or run.dataset_hash != dataset_hash(release):
+        return "it was made on another dataset than the pinned one."
+    for name, accepted in claimed_pins(release).items():
+        claim = run.pins.get(name)
+        claims = [claim] if isinstance(claim, str) else list(claim or [])
+        if not claims:
+            return f"the file does not say which {name.replace('_', ' ')} it was made with."
+        if foreign := [value for value in claims if value not in accepted]:
+            return f"its {name.replace('_', ' ')} {foreign[0]} is not pinned."
+    return ""

@@ -4,33 +4,24 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from metrics.evaluation import paired_cases
-from metrics.targets import set_target
 
 from audit import canonical, ledger
 from audit.actors import SYSTEM
 from jobs.outbox import emit
+from metrics.evaluation import paired_cases
 from metrics.judges import evaluation
 from metrics.models import EvaluationRun, Source
+from metrics.targets import set_target
 from releases.actions.checklist import attach_measurement
 from releases.actions.opening import label_of
 from releases.facts import live_release
-from releases.fingerprint import fingerprint_of
+from releases.fingerprint import claimed_pins, dataset_hash, mismatch_of
 from releases.gate.types import EvaluationFact
 from releases.models import Judgement, Release
 from releases.standard.published import definition_of
-from systems.kinds import Kind
 from systems.policy import release_bars
 
 JUDGED = (*Release.OPEN, *Release.IN_ROLLOUT)
-
-
-def dataset_hash(release: Release) -> str:
-    """The golden set's digest, as tools report it; the first dataset by name where there are several."""
-    pin = (
-        release.pins.filter(component__kind=Kind.DATASET).select_related("version").order_by("component__name").first()
-    )
-    return pin.version.sha256 if pin else ""
 
 
 def aim_sources(release: Release, *, now: datetime) -> None:
@@ -47,12 +38,6 @@ def aim_sources(release: Release, *, now: datetime) -> None:
                     baseline_run=None,
                     now=now,
                 )
-
-
-def claimed_pins(release: Release) -> dict[str, list[str]]:
-    """What a run's file may claim to have been made with."""
-    found = fingerprint_of(release)
-    return {"prompt_hash": found["prompt_hash"], "model": found["model"]}
 
 
 def judge_run(*, run_id: str, now: datetime) -> Judgement | None:
@@ -101,10 +86,9 @@ def judge(release: Release, run: EvaluationRun, *, now: datetime) -> Judgement |
     Returns None where that was done already.
     """
     baseline = baseline_of(release, run)
-    first = live_release(release) is None
     if Judgement.objects.filter(release=release, run=run, baseline_run=baseline, policy=release.policy).exists():
         return None
-    fact = fact_of(release, run, baseline, first=first)
+    fact = fact_of(release, run, baseline)
     with transaction.atomic():
         judgement, created = Judgement.objects.get_or_create(
             release=release,
@@ -143,10 +127,9 @@ def judge(release: Release, run: EvaluationRun, *, now: datetime) -> Judgement |
     return judgement
 
 
-def fact_of(release: Release, run: EvaluationRun, baseline: EvaluationRun | None, *, first: bool) -> EvaluationFact:
-    verdict = evaluation.judge(
-        paired_cases(run), paired_cases(baseline) if baseline else None, release_bars(release.policy.body)
-    )
+def fact_of(release: Release, run: EvaluationRun, baseline: EvaluationRun | None) -> EvaluationFact:
+    bars = evaluation.EvaluationBars.of(release_bars(release.policy.body))
+    verdict = evaluation.judge(paired_cases(run), paired_cases(baseline) if baseline else None, bars)
     mismatch = mismatch_of(release, run)
     return EvaluationFact(
         run=str(run.pk),
@@ -161,7 +144,7 @@ def fact_of(release: Release, run: EvaluationRun, baseline: EvaluationRun | None
         metric=run.metric,
         cases=run.cases,
         errored=run.errored,
-        score=verdict.candidate_score,
+        score=verdict.score,
         baseline_run=str(baseline.pk) if baseline else None,
         baseline_score=verdict.baseline_score,
         delta=verdict.delta,
@@ -170,15 +153,3 @@ def fact_of(release: Release, run: EvaluationRun, baseline: EvaluationRun | None
         outcome=verdict.outcome,
         reasons=tuple(verdict.reasons),
     )
-
-
-def mismatch_of(release: Release, run: EvaluationRun) -> str:
-    """Why a run does not belong to this release; empty where it does. A pin that the file does not name is no proof."""
-    for name, accepted in claimed_pins(release).items():
-        claim = run.pins.get(name)
-        claims = [claim] if isinstance(claim, str) else list(claim or [])
-        if not claims:
-            return f"the file does not say which {name.replace('_', ' ')} it was made with."
-        if foreign := [value for value in claims if value not in accepted]:
-            return f"its {name.replace('_', ' ')} {foreign[0]} is not pinned."
-    return ""

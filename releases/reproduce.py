@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from audit import canonical, ledger, trail
+from audit import canonical, ledger, proofs, trail
 from releases import statement
 from releases.decisions import decision_body, replay
 from releases.models import Decision, Pin, Release, SignOff
 from systems.kinds import Kind
-from systems.registry import content_of
+from systems.registry import content_of, is_intact
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _prompt_step(request: trail.RequestView, pins: list[Pin]) -> Step:
     if not request.prompt_hash:
         return Step("Prompt", None, "The request carries no prompt hash.")
     for version in prompts:
-        if canonical.digest_bytes(content_of(version)) != version.sha256:
+        if not is_intact(version, content_of(version)):
             return Step(
                 "Prompt", False, f"The stored text of version {version.number} does not have its hash any more."
             )
@@ -156,5 +156,5 @@ def _record_step(release: Release, decision: Decision) -> Step:
     entry = ledger.entries(subject=release.subject).filter(at__gte=decision.decided_at).order_by("index").first()
     if entry is None:
         return Step("Record", False, "The decision has no entry in the ledger.")
-    proven, sentence = ledger.check(entry)
+    proven, sentence = proofs.check(entry)
     return Step("Record", proven, sentence, {"index": entry.index})

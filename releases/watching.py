@@ -1,7 +1,7 @@
 """Watching a rollout: every window pulled once, judged at once, rolled back on a breach."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from audit import canonical, ledger
 from audit.actors import SYSTEM
@@ -14,11 +14,6 @@ from releases.standard.published import definition_of
 from systems.policy import release_bars
 
 log = logging.getLogger(__name__)
-
-# Numbers of the last minute are still arriving where they live.
-SETTLE = timedelta(seconds=60)
-# At most this much at a time after an outage, so that one rollout does not hold up the others.
-CATCH_UP = timedelta(hours=6)
 
 
 def watch_all(*, now: datetime) -> None:
@@ -37,18 +32,13 @@ def watch(rollout: Rollout, *, now: datetime) -> None:
     Each window is a row, unique by source, release and start: a worker killed in between loses none and doubles none.
     """
     release = rollout.release
-    until = now - SETTLE
+    bars = release_bars(release.policy.body)
     since = rollout.watched_until or rollout.started_at
-    assert since is not None
-    while since < until:
-        end = min(since + CATCH_UP, until)
-        stored = windows.pull_window(
-            source=rollout.source, release_label=release.label, since=since, until=end, now=now
-        )
-        if not stored:
-            break
-        since = max(window.until for window in stored)
-        judged = judge_rollout(release, rollout, release_bars(release.policy.body), now=now)
+    while stored := windows.pull_window(
+        source=rollout.source, release_label=release.label, since=since, until=now, now=now
+    ):
+        since = stored[-1].until
+        judged = judge_rollout(release, rollout, bars, now=since)
         breach = " ".join(judged.reasons) if judged.outcome == "fail" else ""
         watched(rollout=rollout, until=since, breach=breach, now=now)
         if breach:

@@ -44,7 +44,7 @@ def open_release(
             summary=summary.strip(),
             ticket_url=ticket_url,
             policy=policy,
-            standard=current_standard(now=now, number=standard),
+            standard=current_standard(number=standard),
             opened_by=by,
             opened_at=now,
         )

@@ -10,7 +10,8 @@ from metrics.models import Source
 from releases.actions import opening
 from releases.models import Release
 from systems.models import System
-from tests.factories import NOW, People, make_whole_system
+from tests.factories import NOW, People, make_version, make_whole_system
+from tests.releases.ready import SAMPLES
 
 
 @dataclass
@@ -31,10 +32,20 @@ def whole(db):
     return make_whole_system()
 
 
+def make_sampled(whole) -> None:
+    """Prompt and golden set of the evaluation files that real tools made, as the newest approved versions."""
+    contents = {"prompt": SAMPLES / "prompt-2026.11.2.txt", "dataset": SAMPLES / "golden-set.jsonl"}
+    reviewers = {"prompt": whole.people.engineer2, "dataset": whole.people.product}
+    for kind, path in contents.items():
+        component = whole.versions[kind].component
+        make_version(component, path.read_bytes(), by=whole.people.engineer, reviewer=reviewers[kind])
+
+
 @pytest.fixture
 def stage(whole) -> Stage:
     """In pre-production, everything pinned and planned, nothing verified, nothing signed."""
     people = whole.people
+    make_sampled(whole)
     source = Source.objects.create(
         system=whole.system, kind=Source.Kind.TRAIL, name="Request trail", created_by=people.operator, created_at=NOW
     )

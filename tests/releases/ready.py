@@ -1,0 +1,41 @@
+"""A release that may go to its canary: every item done, drills passed, an alarm channel proven, a real evaluation judged."""
+
+from pathlib import Path
+from typing import Any
+
+from demo import walk
+from metrics.evaluation import parse, record_run
+from metrics.models import EvaluationRun
+from operations.models import Channel
+from releases.judging import judge_waiting
+from tests.factories import NOW
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+INSPECT = SAMPLES / "inspect" / "0.3.285"
+
+
+def prove_channel(system: Any, *, by: Any, now: Any = NOW) -> None:
+    """A channel on which a test message has arrived. What arriving takes is tested in tests/operations."""
+    Channel.objects.create(
+        system=system, kind="email", name="On call", target="oncall@example.test", created_by=by, created_at=now, tested_at=now
+    )
+
+
+def record_evaluation(stage: Any, label: str = "2026.11.2", *, now: Any = NOW) -> EvaluationRun:
+    raw = (INSPECT / f"{label}.eval").read_bytes()
+    answer = parse("inspect_ai", raw)
+    run, _ = record_run(
+        system=stage.system, answer=answer, raw=raw, origin=EvaluationRun.Origin.PULLED, by=stage.people.engineer, now=now
+    )
+    return run
+
+
+def make_ready(stage: Any) -> Any:
+    walk.do_checklist(stage.release, stage.people, now=NOW)
+    walk.answer_questions(stage.release, by=stage.people.product, now=NOW)
+    walk.drill(stage.system, "rollback", stage.people, now=NOW)
+    walk.drill(stage.system, "incident", stage.people, now=NOW)
+    prove_channel(stage.system, by=stage.people.operator)
+    record_evaluation(stage)
+    judge_waiting(now=NOW)
+    return stage
