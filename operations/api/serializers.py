@@ -136,11 +136,20 @@ class DrillSerializer(serializers.Serializer[Any]):
 
 
 def drill(row: Drill) -> dict[str, Any]:
-    names = [name for name in DrillSerializer().fields if name not in ("id", "measured_seconds")]
     return {
         "id": str(row.pk),
-        **{name: getattr(row, name) for name in names},
+        "kind": row.kind,
+        "environment": row.environment,
+        "release_label": row.release_label,
+        "plan": row.plan,
+        "state": row.state,
+        "outcome": row.outcome,
+        "started_at": row.started_at,
+        "recovered_at": row.recovered_at,
+        "ended_at": row.ended_at,
         "measured_seconds": seconds(row.measured),
+        "log": row.log,
+        "evidence_digest": row.evidence_digest,
     }
 
 

@@ -19,4 +19,4 @@ def lasting(duration: timedelta | None) -> SafeString:
         text = f"{seconds // 60}&nbsp;min {seconds % 60:02d}&nbsp;s"
     else:
         text = f"{seconds // 3600}&nbsp;h {seconds // 60 % 60:02d}&nbsp;min"
-    return mark_safe(text)  # noqa: S308 -- digits and units only
+    return mark_safe(f'<span class="nowrap">{text}</span>')  # noqa: S308 -- digits and units only

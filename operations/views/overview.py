@@ -1,5 +1,6 @@
 """The operations of one system on one page: what it spends, what callers are told, what stops it, who was alarmed."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ def system(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def status(request: HttpRequest, slug: str) -> HttpResponse:
     there = visit(request, slug)
-    form = StatusForm(request.POST)
+    form = StatusForm(request.POST, auto_id="status_%s")
     if not form.is_valid():
         return _page(request, there, status_form=form)
     change = change_status(
@@ -44,7 +45,7 @@ def status(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def freeze(request: HttpRequest, slug: str) -> HttpResponse:
     there = visit(request, slug)
-    form = FreezeForm(request.POST)
+    form = FreezeForm(request.POST, auto_id="freeze_%s")
     if not form.is_valid():
         return _page(request, there, freeze_form=form)
     impose_freeze(system=there.system, reason=form.cleaned_data["reason"], by=there.user, now=there.now)
@@ -80,6 +81,7 @@ def _page(
     refused = status_form or freeze_form
     budget = budget_state(there.system, there.now)
     current = status_now(there.system, there.now)
+    delays, delay_limit = alarm_delays(there.system, there.now), limits_of(there.system).alarm_delay_max_s
     return render(
         request,
         "operations/system.html",
@@ -89,15 +91,17 @@ def _page(
             "budget": budget,
             "used": min(100, 100 * budget.spent_nanousd // budget.cap_nanousd),
             "status": current,
-            "status_form": status_form or StatusForm(),
+            # Several forms on one page: ids of their own.
+            "status_form": status_form or StatusForm(auto_id="status_%s"),
             "status_reason": _first(rules.needs_role(there.person, rules.MAY_SWITCH, "Switching a system")),
             "freezes": [_freeze(found, there) for found in active_freezes(there.system, there.now)],
-            "freeze_form": freeze_form or FreezeForm(),
+            "freeze_form": freeze_form or FreezeForm(auto_id="freeze_%s"),
             "freeze_reason": _first(rules.impose_freeze(there.person)),
             "lifted": Freeze.objects.filter(system=there.system, lifted_at__isnull=False)[:5],
             "alarms": alarms(there.system, there.now)[:10],
-            "delays": alarm_delays(there.system, there.now),
-            "delay_limit": limits_of(there.system).alarm_delay_max_s,
+            "delays": delays,
+            "delay_limit": delay_limit,
+            "too_slow": delays.worst is not None and delays.worst > timedelta(seconds=delay_limit),
             "proven": proven_alarm_channels(there.system),
             "drills": Drill.objects.filter(system=there.system)[:5],
             "freeze_open": freeze_form is not None,
@@ -112,7 +116,8 @@ def _freeze(found: Freeze, there: Visit) -> dict[str, Any]:
     return {
         "freeze": found,
         "mitigation_form": MitigationForm(
-            initial={"text": found.mitigation, "release_label": found.mitigation_release}, prefix=None
+            initial={"text": found.mitigation, "release_label": found.mitigation_release},
+            auto_id=f"mitigate_{found.pk}_%s",
         ),
         "mitigation_reason": _first(rules.record_mitigation(found.state, there.person)),
         "sides": [
