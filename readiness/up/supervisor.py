@@ -66,6 +66,8 @@ class Supervisor:
             "READINESS_BASE_URL": self.base_url,
             **keys.of_the_application(self.folder.keys),
         }
+        if self.demo:
+            self.environment["READINESS_EGRESS_ALLOW"] = "127.0.0.0/8"  # its application and its Prometheus are here
         self.start_database()
         self.start_broker()
         self.environment = {name: value for name, value in self.environment.items() if not is_set(name)}
