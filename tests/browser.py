@@ -15,8 +15,7 @@ from unittest.mock import patch
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.servers.basehttp import ThreadedWSGIServer
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.test import Client
 from django.test.testcases import LiveServerThread, _StaticFilesHandler
 from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -48,7 +47,7 @@ class _OneByOne(_StaticFilesHandler):
 
 class _Server(ThreadedWSGIServer):
     def _close_connections(self) -> None:
-        """The connection is the test's, which goes on using it."""
+        """The one connection is not the server's to close."""
 
 
 class _ServerThread(LiveServerThread):
@@ -60,23 +59,21 @@ class _ServerThread(LiveServerThread):
 
 
 @pytest.fixture
-def site(db: None, settings: Any) -> Iterator[str]:
+def site(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of the running site."""
     shared = connections["default"]
     shared.inc_thread_sharing()
-    request_started.disconnect(close_old_connections)
-    request_finished.disconnect(close_old_connections)
+    # A request begins and ends by closing connections that seem old; this one is the test's, which goes on using it.
+    monkeypatch.setattr(shared, "close_if_unusable_or_obsolete", lambda: None)
     server = _ServerThread("localhost", _OneByOne, connections_override={"default": shared})
     server.daemon = True
     server.start()
     server.is_ready.wait()
     if server.error:
         raise server.error
-    settings.ALLOWED_HOSTS = ["localhost"]
+    settings.ALLOWED_HOSTS = ["localhost", "testserver"]
     yield f"http://localhost:{server.port}"
     server.terminate()
-    request_started.connect(close_old_connections)
-    request_finished.connect(close_old_connections)
     shared.dec_thread_sharing()
 
 
