@@ -30,7 +30,7 @@ class LeafError(ValueError):
 class Leaf(NamedTuple):
     """A tuple, since millions are made in a verification."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # an entry's place, not tuple.index
     kind: str
     actor: str
     via: str

@@ -77,14 +77,28 @@ def _unwrapped(row: PayloadKey) -> DataKey:
 
 def _make(system: str, day: date, now: datetime) -> DataKey:
     secret = os.urandom(32)
-    newest, nonce = keys()[0], os.urandom(NONCE_SIZE)
-    wrapped = nonce + AESGCM(newest.derive("span-payloads")).encrypt(nonce, secret, _context(system, day))
     try:
         with transaction.atomic():
-            row = PayloadKey.objects.create(system=system, day=day, wrapped=wrapped, kek_id=newest.id, created_at=now)
+            row = PayloadKey.objects.create(system=system, day=day, created_at=now, **_wrap(secret, system, day))
     except IntegrityError:  # another process was first; its key is the key
         return _unwrapped(PayloadKey.objects.get(system=system, day=day))
     return DataKey(row.pk, secret)
+
+
+def _wrap(secret: bytes, system: str, day: date) -> dict[str, Any]:
+    newest, nonce = keys()[0], os.urandom(NONCE_SIZE)
+    sealed = AESGCM(newest.derive("span-payloads")).encrypt(nonce, secret, _context(system, day))
+    return {"wrapped": nonce + sealed, "kek_id": newest.id}
+
+
+def rewrap() -> int:
+    """Wrap every data key with the newest key of the settings. Returns how many were moved."""
+    count = 0
+    for row in PayloadKey.objects.exclude(kek_id=keys()[0].id):
+        secret = _unwrapped(row).secret
+        rows = PayloadKey.objects.filter(pk=row.pk, kek_id=row.kek_id)
+        count += rows.update(**_wrap(secret, row.system, row.day))
+    return count
 
 
 def _context(system: str, day: date) -> bytes:

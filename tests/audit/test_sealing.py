@@ -478,3 +478,24 @@ def test_there_is_nothing_to_export_before_the_first_signature(tmp_path):
 def test_the_canonical_form_of_a_payload_is_what_is_stored(sealed):
     stored = Payload.objects.get(pk=2)
     assert bytes(stored.payload) == canonical.dumps(stored.read())
+
+
+def test_a_stopped_ledger_goes_on_once_it_verifies_again(sealed):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_stop('a disk was full')")
+    with attacker() as cursor:
+        cursor.execute(
+            "UPDATE audit_payload SET payload = set_bit(payload, 3, 1 - get_bit(payload, 3)) WHERE index = 4"
+        )
+    code, text = run("resume_ledger", "--reason", "restored")
+    assert (code, "entry 4" in text) == (1, True)
+    assert Head.objects.get().read_only
+    with attacker() as cursor:
+        cursor.execute(
+            "UPDATE audit_payload SET payload = set_bit(payload, 3, 1 - get_bit(payload, 3)) WHERE index = 4"
+        )
+    assert run("resume_ledger", "--reason", "the page was restored")[0] == 0
+    entry = ledger.entries().last()
+    assert (entry.kind, entry.via) == ("ledger.resumed", "command")
+    assert Payload.objects.get(pk=entry.pk).read() == {"stopped": "a disk was full", "reason": "the page was restored"}
+    assert seal() == 12
