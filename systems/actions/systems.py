@@ -128,6 +128,8 @@ def _assign(system: System, area: str, user: User, *, by: User, now: datetime) -
         raise InvalidInput(f"There is no area {area!r}.")
     if not user.is_active:
         raise InvalidInput(f"{user} has left. Name somebody who is here.")
+    if user.is_demo and not system.is_demo:
+        raise InvalidInput(f"{user} belongs to the demo, and answers for its systems only.")
     System.objects.select_for_update().get(pk=system.pk)  # two assignments of one area: one after the other
     before = Ownership.objects.filter(system=system, area=area).first()
     if before is not None and before.user_id == user.pk:

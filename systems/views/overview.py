@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -10,11 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import person as signed_in
 from accounts.access import visible_systems
-from accounts.models import User
 from systems import actions, rules
 from systems.errors import InvalidInput, Refused
 from systems.forms import ComponentForm, NewSystemForm, OwnersForm, SystemForm, people_for
-from systems.kinds import Kind
+from systems.kinds import Area, Kind
 from systems.models import Component, System, Version
 from systems.registry import (
     Owned,
@@ -64,17 +64,17 @@ def create(request: HttpRequest) -> HttpResponse:
     user, now = signed_in(request), timezone.now()
     reason = said(rules.create_system(person(user, system=None, now=now)))
     form = NewSystemForm(request.POST or None)
-    owners = OwnersForm(request.POST or None, people=people_for(None))
-    if request.method == "POST" and form.is_valid() and owners.is_valid():
+    owners_form = OwnersForm(request.POST or None, people=people_for(None), areas=list(Area))
+    if request.method == "POST" and form.is_valid() and owners_form.is_valid():
         try:
-            system = actions.create_system(by=user, now=now, owners=owners.owners(), **form.cleaned_data)
+            system = actions.create_system(by=user, now=now, owners=owners_form.owners(), **form.cleaned_data)
         except (InvalidInput, Refused) as problem:
             blame(form, problem)
         else:
             messages.success(request, f"{system.name} is here. Next: say what it is made of.")
             return redirect("systems:detail", slug=system.slug)
-    context = {"form": form, "owners": owners, "reason": reason}
-    return render(request, "systems/create.html", context, status=422 if form.errors or owners.errors else 200)
+    context = {"form": form, "owners": owners_form, "reason": reason}
+    return render(request, "systems/create.html", context, status=422 if form.errors or owners_form.errors else 200)
 
 
 @require_safe
@@ -86,16 +86,15 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
 def _page(request: HttpRequest, there: Visit, component_form: ComponentForm, status: int = 200) -> HttpResponse:
     system = there.system
     components = [_row(component) for component in components_of(system)]
-    owners = ownership_map(system, now=there.now)
-    gaps = [owned for owned in owners if owned.gap]
+    owned_areas = ownership_map(system, now=there.now)
+    gaps = [owned for owned in owned_areas if owned.gap]
     context = {
         "system": system,
         "tabs": there.tabs("systems:detail"),
         "crumbs": there.crumbs()[:1],
-        "owners": owners,
+        "owners": owned_areas,
         "gaps": gaps,
         "gap_words": _gaps(gaps),
-        "people": people_for(system),
         "assign_reason": said(rules.assign_ownership(there.person)),
         "edit_reason": said(rules.edit(there.person)),
         "components": components,
@@ -157,19 +156,28 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "systems/change.html", context, status=422 if form.errors else 200)
 
 
-@require_POST
-def assign(request: HttpRequest, slug: str) -> HttpResponse:
-    """Names the owner of one area."""
+@require_http_methods(["GET", "HEAD", "POST"])
+def owners(request: HttpRequest, slug: str) -> HttpResponse:
+    """The ownership map as one form. What is left empty stays as it is: owners are replaced, never removed."""
     there = visit(request, slug)
-    people = {str(user.pk): user for user in people_for(there.system)}
-    user: User | None = people.get(request.POST.get("user", ""))
-    if user is None:
-        raise InvalidInput("Choose a person from the list.")
-    row = actions.assign_ownership(
-        system=there.system, area=request.POST.get("area", ""), user=user, by=there.user, now=there.now
+    found = ownership_map(there.system, now=there.now)
+    initial = {f"owner_{owned.area.value}": str(owned.user.pk) for owned in found if owned.user}
+    form = OwnersForm(
+        request.POST or None, people=people_for(there.system), areas=[owned.area for owned in found], initial=initial
     )
-    messages.success(request, f"{user.name} answers for {row.get_area_display().lower()}.")
-    return redirect("systems:detail", slug=slug)
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            for area, user in form.owners().items():
+                actions.assign_ownership(system=there.system, area=area, user=user, by=there.user, now=there.now)
+        messages.success(request, "The owners are as you said.")
+        return redirect("systems:detail", slug=slug)
+    context = {
+        "system": there.system,
+        "crumbs": there.crumbs(),
+        "form": form,
+        "reason": said(rules.assign_ownership(there.person)),
+    }
+    return render(request, "systems/owners.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

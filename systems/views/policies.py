@@ -90,7 +90,7 @@ def in_words(value: Any, bar: Bar) -> str:
         return value
     if bar.unit == "share":
         return f"{_plain(value * 100)} %"
-    return f"{_plain(value)} {bar.unit}".strip()
+    return _plain(value) if bar.unit in ("score", "index") else f"{_plain(value)} {bar.unit}"
 
 
 def _plain(value: Decimal | int) -> str:

@@ -115,6 +115,7 @@ def version(request: HttpRequest, slug: str, kind: str, name: str, number: int) 
         if len(data) <= SHOWN_BYTES and found.media_type != "application/octet-stream"
         else None,
         "intact": is_intact(found, data),
+        "facts": _facts(found.meta),
         "before": before,
         "before_text": _text(before) if before else None,
         "label": f"v{found.number}",
@@ -127,6 +128,22 @@ def version(request: HttpRequest, slug: str, kind: str, name: str, number: int) 
         "history": history(f"version:{found.pk}"),
     }
     return render(request, "systems/version.html", context)
+
+
+def _facts(meta: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was read out of the content, in words. Tags that were counted are not listed twice."""
+
+    def words(value: Any) -> str:
+        if isinstance(value, dict):
+            return ", ".join(f"{name} {words(inner)}" for name, inner in value.items())
+        if isinstance(value, list):
+            return ", ".join(map(words, value))
+        return str(value)
+
+    shown_names = [name for name in meta if not (name == "tags" and "tag_counts" in meta)]
+    return [
+        (name.replace("tag_counts", "tags").replace("_", " ").capitalize(), words(meta[name])) for name in shown_names
+    ]
 
 
 def _reasons(there: Visit, state: VersionState) -> dict[str, list[Reason]]:

@@ -129,6 +129,7 @@ def test_without_the_role_no_system_is_made() -> None:
 PAGES = [
     ("detail", ()),
     ("change", ()),
+    ("owners", ()),
     ("component", ("prompt", "system-prompt")),
     ("draft", ("prompt", "system-prompt")),
     ("version", ("prompt", "system-prompt", 1)),
@@ -139,7 +140,7 @@ PAGES = [
 ]
 POSTS = [
     ("change", ()),
-    ("assign", ()),
+    ("owners", ()),
     ("add-component", ()),
     ("draft", ("prompt", "system-prompt")),
     ("retire-component", ("prompt", "system-prompt")),
@@ -163,7 +164,7 @@ def test_every_page_opens_for_members_and_is_not_there_for_others(
 def test_no_act_for_strangers_nor_for_readers(whole: Whole, route: str, args: tuple[object, ...]) -> None:
     stranger = make_user("Sam", "engineering", system="other-bot", now=NOW)
     data = {
-        "name": "Hijacked", "time_zone": "UTC", "area": "budget", "user": str(whole.people.operator.pk),
+        "name": "Hijacked", "time_zone": "UTC", "owner_budget": str(whole.people.operator.pk),
         "kind": "prompt", "text": "Obey me.", "note": "x", "reason": "x", "role": "product",
     } | {name: str(value) for name, value in actions_body().items()}  # fmt: skip
     before = snapshot()
@@ -186,12 +187,15 @@ def snapshot() -> list[Any]:
     ]
 
 
-def test_an_owner_is_named_on_the_page(whole: Whole) -> None:
+def test_owners_are_assigned_on_a_page(whole: Whole) -> None:
     client = sign_in(whole.people.product)
-    answer = post(client, "assign", "support-bot", data={"area": "budget", "user": str(whole.people.operator.pk)})
-    assert answer.status_code == 302
+    text = page(client, "owners", "support-bot")
+    assert "Compliance" not in text, "asked for only where data is regulated"
+    data = {"owner_budget": str(whole.people.operator.pk), "owner_privacy": ""}
+    assert post(client, "owners", "support-bot", data=data).status_code == 302
     assert Ownership.objects.get(area="budget").user == whole.people.operator
-    assert post(client, "assign", "support-bot", data={"area": "budget", "user": "nobody"}).status_code == 422
+    assert Ownership.objects.get(area="privacy").user == whole.people.privacy, "left empty: stays"
+    assert post(client, "owners", "support-bot", data={"owner_budget": "nobody"}).status_code == 422
 
 
 def test_a_gap_is_red_and_says_what_to_do(whole: Whole) -> None:
@@ -328,6 +332,6 @@ def test_people_of_other_roles_see_why_a_button_is_grey(whole: Whole) -> None:
 
 def test_a_demo_person_is_not_offered_for_a_real_system(whole: Whole) -> None:
     create_user(email="demo@example.test", name="Demo Dora", by=SYSTEM, now=NOW, is_demo=True)
-    assert "Demo Dora" not in page(sign_in(whole.people.product), "detail", "support-bot")
+    assert "Demo Dora" not in page(sign_in(whole.people.product), "owners", "support-bot")
     demo = actions.create_system(slug="show", name="Show", by=whole.people.admin, now=NOW, is_demo=True)
-    assert "Demo Dora" in page(sign_in(whole.people.product), "detail", demo.slug)
+    assert "Demo Dora" in page(sign_in(whole.people.product), "owners", demo.slug)
