@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from audit.ingest.wire import MAX_DEPTH, TooMuch, Unreadable, WireEvent, WireSpan
+from audit.ingest.wire import MAX_NESTING, TooMuch, Unreadable, WireEvent, WireSpan
 
 
 def decode_protobuf(body: bytes) -> Iterator[WireSpan]:
@@ -55,8 +55,8 @@ def _value(value: AnyValue, depth: int) -> Any:
             return getattr(value, kind)
         case "bytes_value":
             return base64.b64encode(value.bytes_value).decode()
-        case "array_value" | "kvlist_value" if depth > MAX_DEPTH:
-            raise TooMuch(f"Attribute values are nested deeper than {MAX_DEPTH} levels.")
+        case "array_value" | "kvlist_value" if depth > MAX_NESTING:
+            raise TooMuch(f"Attribute values are nested deeper than {MAX_NESTING} levels.")
         case "array_value":
             return [_value(item, depth + 1) for item in value.array_value.values]
         case "kvlist_value":
@@ -75,8 +75,8 @@ class _AnyValue(msgspec.Struct, rename="camel"):
     bytes_value: str | None = None
 
     def plain(self, depth: int) -> Any:
-        if depth > MAX_DEPTH:
-            raise TooMuch(f"Attribute values are nested deeper than {MAX_DEPTH} levels.")
+        if depth > MAX_NESTING:
+            raise TooMuch(f"Attribute values are nested deeper than {MAX_NESTING} levels.")
         if self.string_value is not None:
             return self.string_value
         if self.bool_value is not None:

@@ -9,7 +9,8 @@ from typing import Any
 MAX_SPANS = 10_000
 MAX_ATTRIBUTES = 1_024
 MAX_EVENTS = 256
-MAX_DEPTH = 12
+MAX_DEPTH = 12  # of a value that is stored
+MAX_NESTING = 64  # of a body that is read at all
 MAX_TEXT = 256 * 1024
 
 MAX_INTEGER = 2**53 - 1  # beyond it JSON readers disagree: written as text

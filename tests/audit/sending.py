@@ -1,4 +1,4 @@
-"""What applications send, for the tests of the trail: spans as OTLP JSON, and people and tokens made through actions."""
+"""What applications send, for the tests of the trail: spans as OTLP JSON; people and tokens are made by actions."""
 
 import itertools
 import json
@@ -86,7 +86,12 @@ def request_json(*spans: dict[str, Any], resource: dict[str, Any] | None = None)
 
 
 def chat_trace(
-    *, trace: str | None = None, start: datetime | None = None, release: str = "2026.11.2", request_id: str = "", **model: Any
+    *,
+    trace: str | None = None,
+    start: datetime | None = None,
+    release: str = "2026.11.2",
+    request_id: str = "",
+    **model: Any,
 ) -> list[dict[str, Any]]:
     """A request of three spans: entry, retrieval with sources, model call with usage."""
     trace, start = trace or new_trace_id(), start or timezone.now() - timedelta(seconds=30)
@@ -111,8 +116,8 @@ def chat_trace(
         **model,
     }
     call = span(
-        "chat gpt-4.1-mini", trace=trace, parent=entry["spanId"], start=start + timedelta(milliseconds=80), ms=400, kind=3,
-        **attributes,
+        "chat gpt-4.1-mini", trace=trace, parent=entry["spanId"], start=start + timedelta(milliseconds=80), ms=400,
+        kind=3, **attributes,
     )  # fmt: skip
     return [entry, retrieval, call]
 
@@ -128,7 +133,9 @@ def person(name: str, *, role: str = "", system: str = "") -> User:
     return user
 
 
-def ingest_token(system: str = "support-bot", environment: str = "production", scopes: tuple[str, ...] = ("ingest",)) -> str:
+def ingest_token(
+    system: str = "support-bot", environment: str = "production", scopes: tuple[str, ...] = ("ingest",)
+) -> str:
     admin = person("admin", role=Role.ADMIN)
     owner = person("owner", role=Role.ENGINEERING, system=system)
     now = timezone.now()

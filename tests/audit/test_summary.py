@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from audit.summary import summarise
 
+TRACE = UUID(int=7)
 T0 = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
@@ -19,7 +20,7 @@ class Span:
     kind: str = "other"
     system: str = "support-bot"
     environment: str = "production"
-    trace_id: UUID = UUID(int=7)
+    trace_id: UUID = TRACE
     name: str = "span"
     otlp_kind: int = 1
     failed: bool = False
