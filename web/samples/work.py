@@ -11,13 +11,22 @@ from web.samples.release import DIGEST, OTHER
 
 def signoffs(now: datetime, state: str = "blocked") -> dict[str, Any]:
     blocked = "" if state == "cleared" else "The verdict is no-go: nobody can sign yet."
-    signed = {"status": "signed", "who": "Jonas Weber", "at": now - timedelta(hours=2), "method": "passkey"}
+    signed: dict[str, Any] = {
+        "status": "signed",
+        "who": "Jonas Weber",
+        "at": now - timedelta(hours=2),
+        "method": "passkey",
+    }
     engineering = {
         "name": "Engineering",
         "meaning": "Verifies correctness and evaluation results.",
         "status": "waiting",
     }
-    operations = {"name": "Operations", "meaning": "Verifies monitoring, alerts and rollback.", "status": "waiting"}
+    operations: dict[str, Any] = {
+        "name": "Operations",
+        "meaning": "Verifies monitoring, alerts and rollback.",
+        "status": "waiting",
+    }
     action = {"label": "Sign as operations", "url": "#", "kind": "primary", "key": "s", "reason": blocked}
     if state == "void":
         engineering |= signed | {"status": "void", "note": "Prompt v14 replaced v13 afterwards: this no longer counts."}

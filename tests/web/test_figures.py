@@ -1,0 +1,34 @@
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from web.figures import Limit, Marker, Series, bars, time_series
+
+AT = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def test_a_gap_stays_a_gap_and_the_limit_is_within_sight():
+    figure = time_series(
+        [Series("p95", [AT, AT, AT], [Decimal(800), None, 900])], unit="ms", limits=[Limit("limit", 2000)]
+    )
+    assert figure["data"][0]["y"] == [800.0, None, 900.0]
+    assert figure["data"][0]["connectgaps"] is False
+    low, high = figure["layout"]["yaxis"]["range"]
+    assert (low, high > 2000) == (0, True)
+    assert figure["layout"]["shapes"][0]["y0"] == 2000
+
+
+def test_names_of_people_are_text_not_markup():
+    figure = time_series([Series("<b>x</b>", [AT], [1])], limits=[Limit("<i>", 1)], markers=[Marker("<a href=x>", AT)])
+    assert "<" not in json.dumps(figure).replace("<extra></extra>", "")
+
+
+def test_colours_are_tokens_so_that_the_theme_decides():
+    figure = time_series([Series("a", [AT], [1]), Series("b", [AT], [2], colour="--control", dashed=True)])
+    assert [one["line"]["color"] for one in figure["data"]] == ["--info-solid", "--control"]
+    assert figure["layout"]["showlegend"] is True
+
+
+def test_nothing_measured_is_still_a_figure():
+    assert time_series([Series("a", [], [])])["layout"]["yaxis"]["range"][1] > 0
+    assert bars(["a"], [None])["data"][0]["y"] == [None]
