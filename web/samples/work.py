@@ -17,7 +17,7 @@ def signoffs(now: datetime, state: str = "blocked") -> dict[str, Any]:
         "at": now - timedelta(hours=2),
         "method": "passkey",
     }
-    engineering = {
+    engineering: dict[str, Any] = {
         "name": "Engineering",
         "meaning": "Verifies correctness and evaluation results.",
         "status": "waiting",
