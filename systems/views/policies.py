@@ -116,6 +116,7 @@ def version(request: HttpRequest, slug: str, part: str, number: int) -> HttpResp
     else:
         before = versions.filter(number__lt=number).exclude(state=Policy.State.DECLINED).order_by("-number").first()
     state = policy_state(policy)
+    rows = compare(part, policy.body, before.body if before else None)
     context = {
         "system": there.system,
         "crumbs": there.crumbs(("Policy", reverse("systems:policy", args=[slug]))),
@@ -123,8 +124,8 @@ def version(request: HttpRequest, slug: str, part: str, number: int) -> HttpResp
         "title": TITLES[part],
         "policy": policy,
         "before": before,
-        "rows": compare(part, policy.body, before.body if before else None),
-        "labels": {name: bar.label for name, bar in THRESHOLDS[part].bars().items()},
+        "changed": [row for row in rows if row["changed"]],
+        "same": [row for row in rows if not row["changed"]],
         "product_reason": said(rules.approve_policy(there.person, state, role="product")),
         "platform_reason": said(rules.approve_policy(there.person, state, role="platform")),
         "decline_reason": said(rules.decline_policy(there.person, state)),
