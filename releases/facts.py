@@ -39,9 +39,9 @@ from releases.gate.types import (
 )
 from releases.models import Evidence, Item, Release, Rollout
 from releases.standard.published import definition_of
-from systems.kinds import Area
 from systems.models import Version
 from systems.policy import ReleaseBars, release_bars
+from systems.registry import ownership_map
 
 NANO = Decimal(10) ** 9
 BASELINE_DAYS = timedelta(days=7)
@@ -67,7 +67,7 @@ def gather(release: Release, question: Question, *, now: datetime) -> Facts:
             release.policy.state in ("approved", "superseded"),
             release.policy.superseded_at,
         ),
-        ownership_gaps=_ownership_gaps(release),
+        ownership_gaps=_ownership_gaps(release, now=now),
         pins=_pins(release),
         asked_items=tuple(item.key for item in definition.items),
         asked_questions=tuple(question.key for question in definition.questions),
@@ -109,11 +109,9 @@ def references(release: Release, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _ownership_gaps(release: Release) -> tuple[str, ...]:
-    """Areas that nobody holds. Compliance is asked for only where the system has regulated data."""
-    held = set(release.system.ownerships.values_list("area", flat=True))
-    asked = [area for area in Area if area != Area.COMPLIANCE or release.system.has_regulated_data]
-    return tuple(area.label for area in asked if area not in held)
+def _ownership_gaps(release: Release, *, now: datetime) -> tuple[str, ...]:
+    """Areas that nobody holds who can act: an owner who left, or lost the role, leaves a gap."""
+    return tuple(owned.area.label for owned in ownership_map(release.system, now=now) if owned.gap)
 
 
 def _pins(release: Release) -> tuple[PinFact, ...]:

@@ -144,7 +144,7 @@ def fact_of(release: Release, run: EvaluationRun, baseline: EvaluationRun | None
         metric=run.metric,
         cases=run.cases,
         errored=run.errored,
-        score=verdict.score,
+        score=verdict.candidate_score,
         baseline_run=str(baseline.pk) if baseline else None,
         baseline_score=verdict.baseline_score,
         delta=verdict.delta,

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from audit import ledger
 from audit.actors import Actor
@@ -23,22 +24,27 @@ def changing(release_id: UUID, *, by: Actor, now: datetime, why: str) -> Iterato
     """Holds the release's row for the whole transaction. Signatures given to the state before are void afterwards.
 
     1. Take the row lock (everybody who changes or signs takes it first, so they come one after another).
-    2. Digest the recorded state, let the caller change it, digest it again.
+    2. Where somebody has signed: digest the recorded state, let the caller change it, digest it again.
     3. Where it moved, void the living signatures of every open question, with `why` as the reason.
     """
     with transaction.atomic():
         release = lock(release_id)
-        before = state_digest(release)
+        before = state_digest(release) if _living(release).exists() else None
         yield release
-        release = Release.objects.select_related("system", "standard", "policy").get(pk=release_id)
-        if state_digest(release) != before:
-            _void(release, by=by, now=now, why=why)
+        if before is not None:
+            release = _fresh(release_id)
+            if state_digest(release) != before:
+                _void(release, by=by, now=now, why=why)
 
 
 def lock(release_id: UUID) -> Release:
     """The release, its row locked until the transaction ends. The database notes it for its triggers."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT releases_lock(%s)", [release_id])
+    return _fresh(release_id)
+
+
+def _fresh(release_id: UUID) -> Release:
     return Release.objects.select_related("system", "standard", "policy").get(pk=release_id)
 
 
@@ -49,11 +55,15 @@ def open_questions(release: Release) -> tuple[Question, ...]:
     return (Question.RELEASE,) if release.state in Release.IN_ROLLOUT else ()
 
 
-def _void(release: Release, *, by: Actor, now: datetime, why: str) -> None:
-    living = SignOff.objects.filter(
+def _living(release: Release) -> QuerySet[SignOff]:
+    """Signatures on open questions that nothing has voided yet."""
+    return SignOff.objects.filter(
         release=release, question__in=open_questions(release), voided_at=None, withdrawn_at=None
     )
-    for sign_off in living.select_related("signer"):
+
+
+def _void(release: Release, *, by: Actor, now: datetime, why: str) -> None:
+    for sign_off in _living(release).select_related("signer"):
         sign_off.voided_at, sign_off.void_reason = now, why
         sign_off.save(update_fields=["voided_at", "void_reason"])
         ledger.append(
