@@ -97,10 +97,15 @@ def _seal(now: datetime) -> TreeHead | None:
 
 
 def read_anchor(outside: Outside, head: Head, keys: list[VerifierKey]) -> TreeHead | None:
-    """The head kept outside, verified; None on the very first start. A database that is behind it is refused."""
+    """The head kept outside, verified; None on the very first start. A database that is behind it is refused.
+
+    Another process may sign while this one looks. So the database's checkpoint is read before the file and its size
+    after it: what was signed in between must not look like a loss.
+    """
+    last = Checkpoint.objects.order_by("size").last()
     note = outside.note()
+    head.refresh_from_db(fields=["size"])
     if note is None:
-        last = Checkpoint.objects.order_by("size").last()
         if last is not None:
             raise NoteError(
                 f"the database holds a signed checkpoint of {last.size} entries, and {outside.checkpoint} "

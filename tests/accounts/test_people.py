@@ -64,9 +64,7 @@ def test_people_are_not_invited_twice_nor_nameless():
 def test_who_is_shut_out_loses_everything_at_once():
     admin = make_admin()
     mara = make_user("Mara", Role.ENGINEERING, Role.AUDITOR, system="support-bot", password=PASSWORD)
-    token, secret = issue_token(
-        owner=mara, name="CI", scopes=["gate:read"], system="support-bot", by=admin, now=NOW
-    )
+    token, secret = issue_token(owner=mara, name="CI", scopes=["gate:read"], system="support-bot", by=admin, now=NOW)
     client = Client(headers={"user-agent": "test"})
     client.force_login(mara)
     assert client.get("/accounts/enrol/").status_code == 200

@@ -144,9 +144,7 @@ def test_a_role_is_held_once_and_ends_in_the_future():
 def test_a_role_begins_and_ends_by_the_clock():
     admin, mara = make_admin(), make_user("Mara")
     day = timedelta(days=1)
-    grant = grant_role(
-        user=mara, role=Role.PRODUCT, by=admin, now=NOW, starts_at=NOW + day, ends_at=NOW + 2 * day
-    )
+    grant = grant_role(user=mara, role=Role.PRODUCT, by=admin, now=NOW, starts_at=NOW + day, ends_at=NOW + 2 * day)
     assert roles_of(mara, system="", now=NOW) == frozenset()
     assert roles_of(mara, system="", now=NOW + day) == {Role.PRODUCT}
     assert roles_of(mara, system="", now=NOW + 2 * day) == frozenset()
@@ -224,9 +222,7 @@ def test_the_demo_s_admin_has_no_power_over_real_people():
     from audit.actors import SYSTEM
 
     demo = create_user(email="demo@example.test", name="Demo Admin", by=SYSTEM, now=NOW, is_demo=True)
-    write_grant(
-        user=demo, role=Role.ADMIN, system="", starts_at=None, ends_at=None, founding=True, by=SYSTEM, now=NOW
-    )
+    write_grant(user=demo, role=Role.ADMIN, system="", starts_at=None, ends_at=None, founding=True, by=SYSTEM, now=NOW)
     real = make_user("Real", Role.ENGINEERING)
     with pytest.raises(Forbidden, match="demo"):
         grant_role(user=real, role=Role.OPERATIONS, by=demo, now=NOW)

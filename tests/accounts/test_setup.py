@@ -22,17 +22,13 @@ def token_of(link):
 
 def test_the_link_makes_one_founding_admin_and_no_second_one():
     link, another = setup_link(NOW), setup_link(NOW + timedelta(minutes=1))
-    user = complete_setup(
-        token=token_of(link), email="ada@example.test", name="Ada", password=PASSWORD, now=NOW
-    )
+    user = complete_setup(token=token_of(link), email="ada@example.test", name="Ada", password=PASSWORD, now=NOW)
     assert is_admin(user, now=NOW)
     assert user.grants.get().founding
     assert setup_link(NOW) is None
     for used in (link, another):
         with pytest.raises(NotFound, match="used already"):
-            complete_setup(
-                token=token_of(used), email="eve@example.test", name="Eve", password=PASSWORD, now=NOW
-            )
+            complete_setup(token=token_of(used), email="eve@example.test", name="Eve", password=PASSWORD, now=NOW)
     assert User.objects.count() == 1
 
 
@@ -56,9 +52,7 @@ def test_a_weak_password_is_told_why_and_makes_nobody():
 
 def test_demo_admins_do_not_set_up_an_installation():
     demo = create_user(email="demo@example.test", name="Demo", by=SYSTEM, now=NOW, is_demo=True)
-    write_grant(
-        user=demo, role=Role.ADMIN, system="", starts_at=None, ends_at=None, founding=True, by=SYSTEM, now=NOW
-    )
+    write_grant(user=demo, role=Role.ADMIN, system="", starts_at=None, ends_at=None, founding=True, by=SYSTEM, now=NOW)
     assert setup_link(NOW) is not None
 
 
