@@ -39,7 +39,13 @@ def _words(event: Event, system: System | None) -> dict[str, Any]:
     payload = event.payload
     who = payload.get("user") or event.subject.removeprefix("user:")
     where = system.name if system else payload.get("system") or "the whole organisation"
-    return {**payload, "system": where, "where": where, "name": names([f"user:{who}"]).get(f"user:{who}", "")}
+    words = {**payload, "system": where, "where": where, "name": names([f"user:{who}"]).get(f"user:{who}", "")}
+    if "restored" in payload:
+        restored = payload["restored"]
+        words["serves"] = (
+            f"{restored} serves now." if restored else "Nothing was there to restore: the fallback serves."
+        )
+    return words
 
 
 def _breach(event: Event) -> datetime:

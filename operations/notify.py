@@ -67,7 +67,7 @@ def order(delivery: Delivery, *, now: datetime) -> None:
     minute = int(now.timestamp()) // 60
     enqueue(
         "operations.deliver",
-        key=f"deliver:{delivery.pk}:{delivery.attempts}:{minute}",
+        key=f"deliver:{delivery.pk}:{delivery.attempts}:{delivery.next_at.timestamp()}:{minute}",
         now=now,
         args={"delivery_id": str(delivery.pk)},
     )

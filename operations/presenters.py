@@ -80,13 +80,13 @@ TOPICS: dict[str, Presenter] = {
     "releases.rolled-back": Presenter(
         "Rolled back",
         "{label} of {system} was rolled back",
-        "What serves now is on the release's page.",
+        "Why: {reason} {serves}",
         (*BUILDERS, "platform"),
     ),
     "releases.canary-breach": Presenter(
         "Canary breach",
-        "The canary {label} of {system} broke a limit",
-        "{why} Decide whether to roll back.",
+        "The canary {label} of {system} broke a limit and was rolled back",
+        "{reason} {serves}",
         SIGNERS,
         alarm=True,
     ),

@@ -14,7 +14,7 @@ from accounts.models import User
 from audit import canonical, secrets
 from audit.ledger import append
 from metrics import egress
-from metrics.problems import EgressRefused
+from metrics.problems import MetricsError
 from operations import rules
 from operations.deliver import TEST_TOPIC
 from operations.errors import InvalidInput, Refused, refuse
@@ -141,7 +141,7 @@ def _check(kind: str, target: str, topics: Sequence[str]) -> None:
     elif kind == Channel.Kind.WEBHOOK:
         try:
             egress.check_url(target)
-        except EgressRefused as error:
+        except MetricsError as error:
             raise InvalidInput(error.detail) from error
     else:
         raise InvalidInput(f"A channel is one of {', '.join(Channel.Kind.values)}.")

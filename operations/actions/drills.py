@@ -29,6 +29,8 @@ def plan_drill(
     release_label: str = "",
 ) -> Drill:
     refuse(rules.plan_drill(person(by, system=system, now=now)))
+    if kind not in Drill.Kind.values:
+        raise InvalidInput(f"A drill is one of {', '.join(Drill.Kind.values)}.")
     people = {user.pk: user for user in [by, *participants]}
     if strangers := [user.name for user in people.values() if not is_member(user, system=system.slug, now=now)]:
         raise InvalidInput(
@@ -106,6 +108,8 @@ def end_drill(
     evidence_type: str = "application/octet-stream",
 ) -> Drill:
     """Ends a drill with its outcome and what was learnt. From then on it does not change."""
+    if outcome not in Drill.Outcome.values:
+        raise InvalidInput("A drill ends as passed or as failed.")
     with transaction.atomic():
         row = _locked(drill)
         refuse(rules.end_drill(row.facts, person(by, system=row.system, now=now), outcome=outcome))

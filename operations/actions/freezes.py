@@ -11,7 +11,7 @@ from audit.actors import SYSTEM
 from audit.ledger import append
 from jobs.outbox import emit
 from operations import rules
-from operations.errors import refuse
+from operations.errors import InvalidInput, refuse
 from operations.models import Freeze
 from operations.notify import notify
 from operations.queries import person
@@ -25,6 +25,8 @@ def impose_freeze(
 ) -> Freeze:
     """Freezes a system. `by=None` is the product itself, which freezes once per cause: asked again while that freeze
     stands, it returns it."""
+    if cause not in Freeze.Cause.values:
+        raise InvalidInput(f"A freeze has one of these causes: {', '.join(Freeze.Cause.values)}.")
     if by is not None:
         refuse(rules.impose_freeze(person(by, system=system, now=now)))
     with transaction.atomic():

@@ -1,9 +1,12 @@
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from accounts.access import require_member
 from systems.models import System
 from web.api import ApiView
+
+CURSOR = OpenApiParameter("cursor", str, description="What `next` of the page before said.")
 
 
 class SystemView(ApiView):

@@ -10,7 +10,7 @@ from accounts.access import person as caller
 from accounts.access import require_admin
 from operations.actions import channels as act
 from operations.api import serializers
-from operations.api.base import SystemView
+from operations.api.base import CURSOR, SystemView
 from operations.models import Channel, Delivery
 from operations.queries import channels_for, find_channel, find_delivery
 from systems.models import System
@@ -77,7 +77,7 @@ class Switch(ApiView):
 class Deliveries(SystemView):
     required_scopes = {"GET": "status:read"}
 
-    @extend_schema(responses=serializers.DeliverySerializer(many=True), operation_id="deliveries_list")
+    @extend_schema(responses=serializers.DeliveryPageSerializer, operation_id="deliveries_list", parameters=[CURSOR])
     def get(self, request: Request, slug: str) -> Response:
         """What became of each notification about the system, newest first."""
         about = Q(notification__system=self.system(request, slug))

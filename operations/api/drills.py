@@ -10,7 +10,7 @@ from accounts.access import person as caller
 from accounts.models import User
 from operations.actions import drills as act
 from operations.api import serializers
-from operations.api.base import SystemView
+from operations.api.base import CURSOR, SystemView
 from operations.errors import InvalidInput
 from operations.models import Drill
 from web.idempotency import idempotent
@@ -20,7 +20,7 @@ from web.paging import keyset_page
 class Drills(SystemView):
     required_scopes = {"GET": "status:read"}
 
-    @extend_schema(responses=serializers.DrillSerializer(many=True), operation_id="drills_list")
+    @extend_schema(responses=serializers.DrillPageSerializer, operation_id="drills_list", parameters=[CURSOR])
     def get(self, request: Request, slug: str) -> Response:
         rows = Drill.objects.filter(system=self.system(request, slug))
         page = keyset_page(rows, order=("-planned_at", "-pk"), cursor=request.query_params.get("cursor"))

@@ -135,6 +135,11 @@ class DrillSerializer(serializers.Serializer[Any]):
     evidence_digest = serializers.CharField()
 
 
+class DrillPageSerializer(serializers.Serializer[Any]):
+    results = DrillSerializer(many=True)
+    next = serializers.CharField(allow_null=True, help_text="Cursor of the next page.")
+
+
 def drill(row: Drill) -> dict[str, Any]:
     return {
         "id": str(row.pk),
@@ -226,6 +231,11 @@ class DeliverySerializer(serializers.Serializer[Any]):
     response_code = serializers.IntegerField(allow_null=True)
     last_error = serializers.CharField()
     created_at = serializers.DateTimeField()
+
+
+class DeliveryPageSerializer(serializers.Serializer[Any]):
+    results = DeliverySerializer(many=True)
+    next = serializers.CharField(allow_null=True, help_text="Cursor of the next page.")
 
 
 def delivery(row: Delivery) -> dict[str, Any]:

@@ -165,7 +165,9 @@ def test_after_the_last_attempt_it_is_given_up_and_can_be_sent_again(system, rec
     assert when - now > timedelta(hours=2)
     assert not deliver.due(when + timedelta(days=1)).exists()
 
+    orders = Job.objects.filter(task="operations.deliver").count()
     resend(delivery=delivery, by=admin, now=when)
+    assert Job.objects.filter(task="operations.deliver").count() == orders + 1
     with time_machine.travel(when):
         deliver.attempt(str(delivery.pk), now=when)
     delivery.refresh_from_db()

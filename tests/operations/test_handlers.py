@@ -54,8 +54,16 @@ def test_a_handler_that_runs_twice_tells_once(system, people):
 def test_a_breach_is_an_alarm_from_when_it_began(system, people):
     people("Oli", "operations")
     began = timezone.now() - timedelta(minutes=2)
-    payload = RELEASE | {"why": "Error rate 2.1 %, limit 1.5 %.", "breach_at": began.isoformat()}
-    assert happen("releases.canary-breach", payload).get().breach_at == began
+    payload = RELEASE | {
+        "reason": "Error rate 2.1 %, limit 1.5 %.",
+        "restored": "2026.11.3",
+        "breach_at": began.isoformat(),
+    }
+    breach = happen("releases.canary-breach", payload).get()
+    assert breach.breach_at == began and breach.url == "/systems/support-bot/releases/2026.11.4/"
+    assert breach.body == "Error rate 2.1 %, limit 1.5 %. 2026.11.3 serves now."
+    alone = happen("releases.rolled-back", RELEASE | {"reason": "Wrong.", "restored": ""}).get()
+    assert alone.body == "Why: Wrong. Nothing was there to restore: the fallback serves." and alone.breach_at is None
     unsaid = happen("audit.unapproved-traffic", {"system": "support-bot", "environment": "production", "requests": 12})
     assert unsaid.get().breach_at == Event.objects.get(topic="audit.unapproved-traffic").created_at
     assert "12 requests in production" in unsaid.get().body
@@ -88,7 +96,7 @@ def test_what_a_person_does_not_want_by_mail_is_not_sent(system, people, now):
     for name, mode in wants.items():
         choose_mail(mode=mode, by=people(name, "operations"), now=now)
     assert told(happen("releases.signed", RELEASE | {"side": "operations"}).get()) == ["Ann"]
-    assert told(happen("releases.canary-breach", RELEASE | {"why": "x"}).get()) == ["Al", "Ann"]
+    assert told(happen("releases.canary-breach", RELEASE | {"reason": "x"}).get()) == ["Al", "Ann"]
 
 
 def test_every_topic_of_others_is_heard_and_says_something():
