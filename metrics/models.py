@@ -53,6 +53,10 @@ class Source(models.Model):
         return self.name
 
     @property
+    def where(self) -> str:
+        return str(self.config.get("location") or self.config.get("url") or "this product")
+
+    @property
     def gives_evaluations(self) -> bool:
         return self.kind in (self.Kind.INSPECT_AI, self.Kind.PROMPTFOO)
 

@@ -1,6 +1,6 @@
 """Sources: where the numbers of a system come from. Each change is recorded; a secret never leaves its column."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,15 @@ from metrics.problems import Invalid, MetricsError
 from systems.models import System
 
 MANAGING = (Role.PRODUCT, Role.ENGINEERING, Role.OPERATIONS)
+
+
+def managing_refusal(roles: Collection[str]) -> str:
+    """Why the holder of these roles may not manage sources, for a greyed button; empty: they may."""
+    return "" if set(roles) & set(MANAGING) else "This takes product, engineering or operations on this system."
+
+
+def require_managing(by: User, source: Source, *, now: datetime) -> None:
+    require_role(by, *MANAGING, system=source.system.slug, now=now)
 
 
 def create_source(
