@@ -14,6 +14,7 @@ class ReleasesConfig(AppConfig):
     def ready(self) -> None:
         every("releases.watch_rollouts", seconds=30)
         every("releases.judge_waiting", seconds=60)
+        every("releases.ask_for_signatures", seconds=60)
         post_migrate.connect(publish_standard, sender=self)
 
 

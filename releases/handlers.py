@@ -1,16 +1,22 @@
-"""What this package does when lower floors say that something happened."""
+"""What this package does when something happened, here or on a lower floor."""
 
 from jobs.models import Event
 from jobs.outbox import on
 from jobs.queue import enqueue
+from releases.judging import aim_sources
+from releases.models import Release
 
 
 @on("metrics.run-recorded")
 def judge_new_run(event: Event) -> None:
     """A new evaluation run: judge it for the release that it is about."""
-    enqueue(
-        "releases.judge_run",
-        key=f"judge:{event.payload['run_id']}:{event.pk}",
-        now=event.created_at,
-        args={"run_id": event.payload["run_id"]},
-    )
+    run_id = event.payload["run_id"]
+    enqueue("releases.judge_run", key=f"judge:{run_id}:{event.pk}", now=event.created_at, args={"run_id": run_id})
+
+
+@on("releases.review-began")
+@on("releases.pinned")
+def ask_for_evaluations(event: Event) -> None:
+    """The release is made of something else, or its review began: sources are asked about what it is now."""
+    release = Release.objects.select_related("system", "standard", "policy").get(pk=event.payload["release"])
+    aim_sources(release, now=event.created_at)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from jobs.tasks import job_task
-from releases import judging, watching
+from releases import asking, judging, watching
 
 
 @job_task("releases.judge_run")
@@ -19,3 +19,13 @@ def judge_waiting(*, now: datetime) -> None:
 @job_task("releases.watch_rollouts")
 def watch_rollouts(*, now: datetime) -> None:
     watching.watch_all(now=now)
+
+
+@job_task("releases.ask_for_signatures")
+def ask_for_signatures(*, now: datetime) -> None:
+    asking.look(now=now)
+
+
+@job_task("releases.request_sign_off")
+def request_sign_off(*, release_id: str, now: datetime) -> None:
+    asking.request_sign_off(release_id=release_id, now=now)

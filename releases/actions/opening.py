@@ -121,6 +121,7 @@ def pin(*, release_id: UUID, version: Version, by: User, now: datetime) -> Pin:
                 "stale": stale,
             },
         )
+        emit("releases.pinned", subject=release.subject, payload=label_of(release), now=now)
         return chosen
 
 
