@@ -6,6 +6,7 @@ from typing import Protocol
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 
 
 class Actor(Protocol):
@@ -36,3 +37,11 @@ def names(actor_ids: Iterable[str]) -> dict[str, str]:
     except (ValidationError, ValueError):  # an id that was never a user's
         people = []
     return found | {keys[str(person.pk)]: str(person) for person in people}
+
+
+def find(text: str) -> list[str]:
+    """Actor ids that a word may mean: an id as it is, or people by name or address."""
+    if ":" in text or text == SYSTEM.actor_id:
+        return [text]
+    people = get_user_model()._default_manager.filter(Q(name__icontains=text) | Q(email__istartswith=text))
+    return [f"user:{pk}" for pk in people.values_list("pk", flat=True)[:50]]

@@ -2,11 +2,17 @@
 
 from django.urls import path
 
-from audit.api import trail
+from audit.api import ledger, trail
 
 app_name = "audit_api"
 
 urlpatterns = [
     path("audit/requests", trail.RequestsView.as_view(), name="requests"),
     path("audit/requests/<str:request_id>", trail.RequestView.as_view(), name="request"),
+    path("audit/entries", ledger.EntriesView.as_view(), name="entries"),
+    path("audit/entries/<int:index>", ledger.EntryView.as_view(), name="entry"),
+    path("audit/entries/<int:index>/payload", ledger.EntryPayloadView.as_view(), name="entry-payload"),
+    path("audit/entries/<int:index>/proof", ledger.ProofView.as_view(), name="proof"),
+    path("audit/checkpoint", ledger.CheckpointView.as_view(), name="checkpoint"),
+    path("audit/key", ledger.KeyView.as_view(), name="key"),
 ]

@@ -77,14 +77,14 @@ def search(query: str, *, systems: Iterable[str], now: datetime) -> Search:
             rows = rows.filter(condition)
     if asked.text:
         rows = rows.filter(_identified(asked.text))
-    since = _moment(asked.first("since"), now) if "since" in asked.tokens else None
+    since = moment_of(asked.first("since"), now) if "since" in asked.tokens else None
     assumed = since is None and bool(_NARROWING & asked.tokens.keys())
     if assumed:
         since = now - _WINDOW
     if since is not None:
         rows = rows.filter(started_at__gte=since)
     if "until" in asked.tokens:
-        rows = rows.filter(started_at__lt=_moment(asked.first("until"), now))
+        rows = rows.filter(started_at__lt=moment_of(asked.first("until"), now))
     return Search(rows, asked, since, assumed)
 
 
@@ -126,7 +126,7 @@ _FILTERS: dict[str, Callable[[str], Q]] = {
 }
 
 
-def _moment(text: str, now: datetime) -> datetime:
+def moment_of(text: str, now: datetime) -> datetime:
     """`24h`, `7d`, `30m` ago, a date, or a time; without a zone it is UTC."""
     if ago := _AGO.fullmatch(text):
         return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from audit import ledger
 from audit.actors import Actor
-from audit.models import Span
+from audit.models import Entry, Payload, Span
 from audit.payloads import read
 from audit.trail import RequestView
 
@@ -43,3 +43,11 @@ def reveal_payload(span: Span, *, by: Actor, now: datetime) -> dict[str, Any] | 
             payload={"span": span.span_id},
         )
         return read(span)
+
+
+def reveal_entry(entry: Entry, *, by: Actor, now: datetime) -> Any:
+    """What an entry of the ledger says in detail; None where it was erased. The reading is an entry itself."""
+    with transaction.atomic():
+        ledger.append(kind="payload.read", by=by, subject=f"entry:{entry.pk}", system=entry.system, now=now, payload={})
+        row = Payload.objects.filter(pk=entry.pk).first()
+        return row.read() if row else None

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.urls import path, register_converter
 
-from audit.views import trail
+from audit.views import ledger, trail
 
 app_name = "audit"
 
@@ -27,4 +27,9 @@ urlpatterns = [
     path("requests/", trail.requests, name="requests"),
     path("requests/<slug:system>/<trace:trace_id>/", trail.request_page, name="request"),
     path("requests/<slug:system>/<trace:trace_id>/<slug:span_id>/payload/", trail.payload, name="payload"),
+    path("ledger/", ledger.ledger, name="ledger"),
+    path("ledger/checkpoints/", ledger.checkpoints, name="checkpoints"),
+    path("ledger/<int:index>/", ledger.entry, name="entry"),
+    path("ledger/<int:index>/payload/", ledger.entry_payload, name="entry-payload"),
+    path("ledger/<int:index>/proof/", ledger.proof_file, name="proof"),
 ]

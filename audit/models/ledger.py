@@ -84,6 +84,10 @@ class Checkpoint(models.Model):
     def __str__(self) -> str:
         return f"checkpoint of {self.size} entries"
 
+    @property
+    def root_digest(self) -> str:
+        return f"sha256:{bytes(self.root).hex()}"
+
 
 class Node(models.Model):
     """The root of a complete subtree of 2**level entries: a cache from which proofs are made (audit/proofs.py)."""
