@@ -12,8 +12,9 @@ from readiness.up.errors import UpError
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
-def data_dir() -> Path:
-    return Path(os.environ.get("READINESS_DATA_DIR") or CHECKOUT / ".data").absolute()
+def data_dir(demo: bool = False) -> Path:
+    """A demo has a folder of its own: it never mixes with a real record, and removing it is removing that folder."""
+    return Path(os.environ.get("READINESS_DATA_DIR") or CHECKOUT / (".data-demo" if demo else ".data")).absolute()
 
 
 class Folder:

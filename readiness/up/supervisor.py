@@ -29,7 +29,7 @@ class Supervisor:
         self.wanted_port = port
         self.demo = demo
         self.began = time.monotonic()
-        self.folder = Folder(data_dir())
+        self.folder = Folder(data_dir(demo))
         self.keeper = Keeper(log=self.folder.log, say=self.say)
         self.postgres: Postgres | None = None
         self.environment: dict[str, str] = {}  # what the processes get beside ours
@@ -67,7 +67,11 @@ class Supervisor:
             **keys.of_the_application(self.folder.keys),
         }
         if self.demo:
-            self.environment["READINESS_EGRESS_ALLOW"] = "127.0.0.0/8"  # its application and its Prometheus are here
+            self.environment |= {
+                "READINESS_EGRESS_ALLOW": "127.0.0.0/8",  # its application and its Prometheus are here
+                "READINESS_EVALUATION_ROOTS": str(CHECKOUT / "demo" / "files"),
+                "EMAIL_URL": f"filemail://{self.folder.path / 'mail'}",
+            }
         self.start_database()
         self.start_broker()
         self.environment = {name: value for name, value in self.environment.items() if not is_set(name)}
