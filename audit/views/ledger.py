@@ -26,6 +26,9 @@ QUICK = (
     ("Reads", "kind:payload kind:trail"),
     ("Last 24 hours", "since:24h"),
 )
+VERIFY = """\
+manage.py export_ledger ledger.zip
+python -m audit.verify ledger.zip --key PUBLIC_KEY --checkpoint MY_COPY"""
 # The clocks of application and database may differ by this much without a word.
 SKEW = timedelta(seconds=5)
 
@@ -116,6 +119,7 @@ def checkpoints(request: HttpRequest) -> HttpResponse:
     context = {
         "head": head,
         "last": last,
+        "commands": VERIFY,
         "unsigned": head.size - (last.size if last else 0),
         "page": keyset_page(Checkpoint.objects.all(), order=("-size",), cursor=request.GET.get("cursor")),
     }

@@ -53,7 +53,7 @@ def test_the_list_shows_acts_newest_first_with_names_and_absolute_times(mara, au
     order = [page.index(f'href="{reverse("audit:entry", args=[index])}"') for index in (third, second, first)]
     assert order == sorted(order)
     assert "Mara Miller" in page
-    assert f"{Entry.objects.get(pk=first).recorded_at:%Y-%m-%d %H:%M} UTC" in page
+    assert f"{Entry.objects.get(pk=first).recorded_at:%Y-%m-%d %H:%M:%S} UTC" in page
     assert page.count('data-status="signed"') == 2
     assert page.count('data-status="waiting"') == 1
 
@@ -213,6 +213,8 @@ def test_the_checkpoint_page_shows_note_and_key(mara, auditor):
     assert row.note.splitlines()[-1] in page
     assert row.keys in page.replace("&#x2B;", "+")
     assert row.root_digest in page
+    assert "python -m audit.verify ledger.zip" in page
+    assert "{%" not in page
 
 
 def test_a_stopped_ledger_is_on_every_page(mara, auditor):
