@@ -14,10 +14,11 @@ from unittest.mock import patch
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.db import connections
 from django.test import Client
-from django.test.testcases import LiveServerThread, _StaticFilesHandler
+from django.test.testcases import LiveServerThread
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 PHONE = 390
@@ -35,7 +36,7 @@ def browser_type_launch_args() -> dict[str, Any]:
     return {"executable_path": path, "args": ["--no-sandbox"] if os.geteuid() == 0 else []}
 
 
-class _OneByOne(_StaticFilesHandler):
+class _OneByOne(StaticFilesHandler):
     """One database connection takes one request at a time."""
 
     turn = threading.Lock()
