@@ -19,12 +19,13 @@ class Entry:
     key: str = ""  # "g" and then this letter goes there
     permission: str = ""
     hint: str = ""
+    covers: str = ""  # an app whose pages belong here, wherever their addresses begin
     query: str = ""  # for the palette: what follows the address, with {q} for the words typed
 
 
 WORK = (
     Entry("My work", "releases:work", "inbox", "w"),
-    Entry("Releases", "releases:list", "rocket", "r"),
+    Entry("Releases", "releases:list", "rocket", "r", covers="releases"),
     Entry("Systems", "systems:list", "boxes", "s"),
     Entry("Requests", "audit:requests", "activity", "q"),
     Entry("Ledger", "audit:ledger", "scroll-text", "l"),
@@ -47,24 +48,36 @@ FINDERS = (
 
 
 def entries(group: tuple[Entry, ...], request: HttpRequest) -> Iterator[dict[str, Any]]:
-    """What this person may go to, with the page that is open marked."""
+    """What this person may go to, with the entry that the open page belongs to marked."""
     user = getattr(request, "user", None)
+    found = []
     for entry in group:
         if entry.permission and not (user and user.has_perm(entry.permission)):
             continue
         try:
-            url = reverse(entry.route)
+            found.append((entry, reverse(entry.route)))
         except NoReverseMatch:
             continue
-        here = request.path == url or (url != "/" and request.path.startswith(url))
+    best = max((_belongs(request, entry, url) for entry, url in found), default=0)
+    for entry, url in found:
         yield {
             "label": entry.label,
             "url": url + entry.query,
             "icon": entry.icon,
             "key": entry.key,
             "hint": entry.hint,
-            "here": here,
+            "here": best > 0 and _belongs(request, entry, url) == best,
         }
+
+
+def _belongs(request: HttpRequest, entry: Entry, url: str) -> int:
+    """How surely the open page belongs to an entry: it is the page, it is of the same app, it lies below it; or not."""
+    match = getattr(request, "resolver_match", None)
+    if request.path == url:
+        return 3
+    if entry.covers and match and match.app_name == entry.covers:
+        return 2
+    return 1 if url != "/" and request.path.startswith(url) else 0
 
 
 def palette(request: HttpRequest) -> list[dict[str, str]]:

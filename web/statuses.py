@@ -98,6 +98,15 @@ _ALIASES = {
 }
 
 
+_URGENCY = {"bad": 0, "warn": 1, "info": 2}
+
+
+def urgency(value: object) -> int:
+    """What a reader should see first: what failed, what is in doubt, what waits; what nobody began comes last."""
+    status = status_of(value)
+    return 3 if status.key in ("missing", "not-started") else _URGENCY.get(status.tone, 4)
+
+
 def status_of(value: object) -> Status:
     """The status for a word of the code ("sent_back", State.ROLLED_BACK); an unlisted one shows itself, unsure."""
     key = str(value or "unknown").lower().replace("_", "-").replace(" ", "-")

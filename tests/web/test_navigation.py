@@ -1,4 +1,5 @@
 import pytest
+from django.urls import resolve
 
 from tests.factories import make_admin, make_user
 from web import navigation
@@ -19,6 +20,13 @@ def ask(rf):
 def test_the_open_page_is_marked(ask):
     entries = list(navigation.entries(navigation.WORK, ask(make_user("Mara", "product"), "/systems/support-bot/")))
     assert [entry["label"] for entry in entries if entry["here"]] == ["Systems"]
+
+
+def test_a_release_belongs_to_releases_although_its_address_begins_with_its_system(ask):
+    path = "/systems/support-bot/releases/2026.11.2/"
+    request = ask(make_user("Mara", "product"), path)
+    request.resolver_match = resolve(path)
+    assert [entry["label"] for entry in navigation.entries(navigation.WORK, request) if entry["here"]] == ["Releases"]
 
 
 def test_administration_is_for_admins(ask):

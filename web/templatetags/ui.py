@@ -15,7 +15,7 @@ from lucide.templatetags.lucide import lucide
 
 from web import navigation as nav
 from web.diffs import diff as compare
-from web.statuses import status_of
+from web.statuses import status_of, urgency
 
 register = template.Library()
 _ids = count(1)
@@ -225,6 +225,37 @@ def meter(counts: Mapping[str, int] | Iterable[tuple[str, int]], key: bool = Fal
     return {"parts": parts, "total": total, "said": said, "key": key}
 
 
+FEW = 8  # so many reasons are shown one by one, whatever they are
+ALIKE = 3  # of more than these with one status, the rest being many, one line speaks for all
+
+
+@register.simple_tag
+def grouped(reasons: Iterable[Any]) -> dict[str, list[Any]]:
+    """Reasons for the verdict's banner, most urgent first: `open` ones, and `folded` groups of many alike."""
+    ordered = sorted(reasons, key=lambda reason: urgency(_field(reason, "status", "blocked")))
+    if len(ordered) <= FEW:
+        return {"open": ordered, "folded": []}
+    groups: dict[str, list[Any]] = {}
+    for reason in ordered:
+        groups.setdefault(status_of(_field(reason, "status", "blocked")).key, []).append(reason)
+    return {
+        "open": [reason for alike in groups.values() if len(alike) <= ALIKE for reason in alike],
+        "folded": [
+            {
+                "status": key,
+                "reasons": alike,
+                "who": ", ".join(dict.fromkeys(str(_field(one, "who", "")) for one in alike)),
+            }
+            for key, alike in groups.items()
+            if len(alike) > ALIKE
+        ],
+    }
+
+
+def _field(thing: Any, name: str, default: str) -> Any:
+    return (thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)) or default
+
+
 @register.inclusion_tag("components/strip.html")
 def strip(cells: Sequence[tuple[str, str]], label: str) -> dict[str, Any]:
     """Equal cells in a row, one for each hour or day: (status, what it says). Shows gaps and breaches at a glance."""
@@ -309,6 +340,12 @@ def browser(user_agent: str) -> str:
     name = next((shown for word, shown in names.items() if word in user_agent), "")
     place = next((shown for word, shown in places.items() if word in user_agent), "")
     return f"{name or 'A browser'} on {place}" if place else name or user_agent[:60] or "unknown"
+
+
+@register.filter
+def says_optional(field: Any) -> bool:
+    """Whether a field should say that it is optional: not where no field of the form is required by itself."""
+    return not field.field.required and any(one.required for one in field.form.fields.values())
 
 
 @register.filter

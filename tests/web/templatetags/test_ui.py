@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django import forms
 from django.conf import settings
 from django.template import Context, Template
 from django.utils.html import strip_tags
@@ -106,6 +107,34 @@ def test_blocked_button_has_its_reason_and_does_not_submit():
     described = re.search(r'aria-describedby="(\w+)"', drawn)
     assert described
     assert re.search(rf'id="{described[1]}">It is &lt;no-go&gt;\.', drawn)
+
+
+def test_what_failed_is_read_first_and_many_alike_are_one_line():
+    missing = [{"status": "missing", "sentence": str(number), "who": "product"} for number in range(20)]
+    others = [{"status": "submitted", "sentence": "a"}, {"status": "failed", "sentence": "b"}, {"sentence": "c"}]
+    found = ui.grouped([*missing, *others])
+    assert [reason["sentence"] for reason in found["open"]] == ["b", "c", "a"]
+    assert [(group["status"], len(group["reasons"]), group["who"]) for group in found["folded"]] == [
+        ("missing", 20, "product")
+    ]
+    assert sum(len(group["reasons"]) for group in found["folded"]) + len(found["open"]) == 23
+
+
+def test_a_few_reasons_are_never_folded():
+    found = ui.grouped([{"status": "missing"}] * 8)
+    assert (len(found["open"]), found["folded"]) == (8, [])
+
+
+def test_optional_is_said_only_where_something_is_required():
+    class Mixed(forms.Form):
+        needed = forms.CharField()
+        spare = forms.CharField(required=False)
+
+    class Free(forms.Form):
+        one = forms.CharField(required=False)
+
+    assert [ui.says_optional(field) for field in Mixed()] == [False, True]
+    assert not ui.says_optional(Free()["one"])
 
 
 def test_browsers_are_named_for_people():
