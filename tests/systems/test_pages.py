@@ -68,6 +68,7 @@ PAGES = [
 ]
 
 
+@pytest.mark.timeout(300)  # fifteen pages, each read by axe
 @pytest.mark.parametrize(("theme", "width"), [("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE)])
 def test_pages_are_clean(
     whole: Whole, browser_page: Callable[..., Page], axe_clean: Callable[[Page], None], theme: str, width: int
