@@ -20,6 +20,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from django.db import transaction
+
 from accounts.actions import create_user, enrol_totp, grant_role, issue_token
 from accounts.actions.roles import write_grant
 from accounts.models import User
@@ -90,11 +92,19 @@ def make_people(notes: Notes, *, now: datetime) -> People:
         user = create_user(email=email(who), name=name, password=notes.password, by=SYSTEM, now=now, is_demo=True)
         enrol_totp(user, secret=notes.totp[who], now=now)
         if role == Role.ADMIN:
-            write_grant(user=user, role=role, system="", starts_at=now, ends_at=None, founding=True, by=SYSTEM, now=now)
+            _first_admin(user, now=now)
         else:
             grant_role(user=user, role=role, by=made["admin"], now=now)
         made[who] = user
     return People(**made)
+
+
+def _first_admin(user: User, *, now: datetime) -> None:
+    """As the set-up link makes one, for the demo's people only."""
+    with transaction.atomic():
+        write_grant(
+            user=user, role=Role.ADMIN, system="", starts_at=now, ends_at=None, founding=True, by=SYSTEM, now=now
+        )
 
 
 def make_system(people: People, *, now: datetime) -> System:
@@ -235,7 +245,7 @@ class Builder:
 
         found = {
             "trail": one("trail", "Request trail", {}),
-            "inspect": one("inspect_ai", "Inspect AI logs", {"location": f"{FILES}/inspect/{{release}}.eval"}),
+            "inspect": one("inspect_ai", "Inspect AI logs", {"location": "evaluations/inspect/{release}.eval"}),
         }
         if notes.prometheus:
             address = f"http://127.0.0.1:{notes.prometheus_port}"
