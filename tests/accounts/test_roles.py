@@ -217,8 +217,8 @@ def test_people_give_up_their_own_roles_and_nobody_elses():
 
 def test_the_demo_s_admin_has_no_power_over_real_people():
     make_admin()
-    from accounts.actions.roles import write_grant
     from accounts.actions import create_user
+    from accounts.actions.roles import write_grant
     from audit.actors import SYSTEM
 
     demo = create_user(email="demo@example.test", name="Demo Admin", by=SYSTEM, now=NOW, is_demo=True)

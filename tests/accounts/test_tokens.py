@@ -143,7 +143,7 @@ def test_the_api_takes_the_token_and_says_what_it_is():
 
 
 def test_a_bad_token_is_refused_even_beside_a_session():
-    token, secret = issue()
+    token, secret = issue(make_user("Aud", Role.AUDITOR))
     client = Client(headers={"authorization": f"Bearer {secret[:-1]}x"})
     client.force_login(token.owner)
     answer = client.get("/api/me")
