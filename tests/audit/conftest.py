@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from audit.grants import TABLES
-from audit.guards import shipped_triggers
+from tests.audit.attacked import append, lift_guards, restore_guards, seal
 
 
 @pytest.fixture
@@ -20,16 +20,10 @@ def ledger(db, settings, tmp_path: Path) -> None:
         restore_guards()
 
 
-def lift_guards() -> None:
-    """What a superuser can do who wants to rewrite history."""
-    with connection.cursor() as cursor:
-        cursor.execute("DROP EVENT TRIGGER IF EXISTS audit_guard_ddl")
-        cursor.execute("DROP EVENT TRIGGER IF EXISTS audit_guard_rewrite")
-        for table in TABLES:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
-
-
-def restore_guards() -> None:
-    with connection.cursor() as cursor:
-        for table, trigger in shipped_triggers():
-            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
+@pytest.fixture
+def sealed(ledger) -> None:
+    """Ten entries and the announcement of the key, sealed twice."""
+    append(5)
+    assert seal() == 6
+    append(5)
+    assert seal() == 11

@@ -14,7 +14,7 @@ from accounts.roles import Role
 from audit import browsing, ledger, merkle, sealing
 from audit.checkpoint import Proof, VerifierKey
 from audit.models import Checkpoint, Entry, Head
-from tests.audit.conftest import lift_guards, restore_guards
+from tests.audit.attacked import lift_guards, restore_guards
 from tests.factories import NOW, make_admin, make_user, sign_in
 
 pytestmark = pytest.mark.usefixtures("ledger")

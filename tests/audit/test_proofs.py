@@ -8,7 +8,7 @@ from audit.actors import SYSTEM
 from audit.merkle import ProofError
 from audit.models import Checkpoint, Entry, Head, Node
 from audit.signing import public_keys
-from tests.audit.conftest import lift_guards, restore_guards
+from tests.audit.attacked import lift_guards, restore_guards
 
 pytestmark = pytest.mark.usefixtures("ledger")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
