@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from audit import canonical
-from audit.contract import IngestProfile, check_span
+from audit.contract import IngestProfile, Outcome, check_span
 from audit.ingest.mapping import Reading, read_span
 from audit.ingest.names import content_side
 from audit.ingest.rows import SpanRow, leaf_of
@@ -25,6 +25,7 @@ MAX_AHEAD = timedelta(minutes=5)
 MAX_LEAF = 64 * 1024
 # Longer texts are cut after redaction, never before: an address must not be cut into something that is not one.
 MAX_LABEL = 200
+MAX_SOURCES = 200
 MAX_ATTRIBUTE = 4_096
 _CUT = "…[cut]"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,89 +107,105 @@ def _prepare_one(
     reading = read_span(span)
     attributes, content = _split(span.attributes)
     events = _events(span, content, found)
-    outcome = check_span(
-        source.profile,
-        kind=reading.kind,
-        input_text=reading.input_text,
-        output_text=reading.output_text,
-        input_claimed=reading.input_valid,
-        output_claimed=reading.output_valid,
-        context_chars=sum(map(_characters, content["input"].values())),
-        tokens_out=reading.tokens_out,
-        duration_ms=(span.end_ns - span.start_ns) // 1_000_000,
-        retries=reading.retries,
-    )
-    started_at = _started(span)
-    trace_id, span_id = UUID(bytes=span.trace_id), span.span_id.hex()
-    key, name = keys[started_at.date()], span_name(source.system, trace_id, span_id)
+    outcome = _checked(span, reading, content["input"], source.profile)
+    row = _row(span, reading, source, found)
+    row.resource, row.events = resource, events
+    row.attributes = _cut_texts(redact_value(attributes, found))
+    row.cost_nanousd, row.price_source = _cost(reading, prices, row.started_at)
+    row.input_ok, row.output_ok, row.contract_source = outcome.input_ok, outcome.output_ok, outcome.source
+    row.flags = [*outcome.flags, *_label_flags(reading, source)]
+
+    key, name = keys[row.started_at.date()], span_name(row.system, row.trace_id, row.span_id)
     # Over what was sent: the commitment says what the prompt was, even where only its redacted text is kept.
-    commitments = {side: key.commit(name, side, text) if text else None for side, text in content.items()}
-    kept = content if source.profile.payload_mode == "raw" else redact_value(content, found)
-    attributes = _cut_texts(redact_value(attributes, found))
-    cost, price_source = _cost(reading, prices, started_at)
-
-    def label(text: str, limit: int = MAX_LABEL) -> str:
-        return redact(text, found)[:limit]
-
-    row = SpanRow(
-        system=source.system,
-        environment=source.environment,
-        trace_id=trace_id,
-        span_id=span_id,
-        parent_id=span.parent_id.hex(),
-        started_at=started_at,
-        duration_us=span.end_ns // 1000 - span.start_ns // 1000,
-        name=label(tidy(span.name)),
-        kind=reading.kind,
-        component=label(reading.component),
-        service=label(str(span.resource.get("service.name", ""))),
-        scope=label(tidy(span.scope)),
-        otlp_kind=span.kind if 0 <= span.kind <= 5 else 0,
-        failed=reading.failed,
-        error_type=label(reading.error_type),
-        status_message=label(tidy(span.status_message), MAX_ATTRIBUTE),
-        request_id=label(reading.request_id),
-        release=label(reading.release),
-        tenant=label(reading.tenant),
-        prompt_name=label(reading.prompt_name),
-        prompt_version=label(reading.prompt_version),
-        prompt_hash=label(reading.prompt_hash),
-        prompt_hash_source=reading.prompt_hash_source,
-        model_requested=label(reading.model_requested),
-        model_answered=label(reading.model_answered),
-        provider=label(reading.provider),
-        response_id=label(reading.response_id),
-        tokens_in=reading.tokens_in,
-        tokens_out=reading.tokens_out,
-        tokens_cached=reading.tokens_cached,
-        cost_nanousd=cost,
-        price_source=price_source,
-        source_ids=None if reading.source_ids is None else [label(text) for text in reading.source_ids[:MAX_LABEL]],
-        input_ok=outcome.input_ok,
-        output_ok=outcome.output_ok,
-        contract_source=outcome.source,
-        flags=[*outcome.flags, *_label_flags(reading, source)],
-        retries=reading.retries,
-        timed_out=reading.timed_out,
-        fallback=label(reading.fallback),
-        handoff=reading.handoff,
-        redactions=0,
-        attributes=attributes,
-        resource=resource,
-        events=events,
-        input_commitment=commitments["input"],
-        output_commitment=commitments["output"],
-    )
+    row.input_commitment = key.commit(name, "input", content["input"]) if content["input"] else None
+    row.output_commitment = key.commit(name, "output", content["output"]) if content["output"] else None
+    mode = source.profile.payload_mode
+    kept = content if mode == "raw" else redact_value(content, found)
     row.redactions = found.total()
     if found and source.profile.pii_policy == "refuse":
         raise BadSpan(f"it carries what the data policy refuses: {', '.join(sorted(found))}")
     leaf = canonical.dumps(leaf_of(row))
     if len(leaf) > MAX_LEAF:
         raise BadSpan(f"its attributes and events have more than {MAX_LEAF} bytes")
-    payload = None
-    if any(content.values()) and source.profile.payload_mode != "none":
-        payload = (key.id, key.seal(name, {"mode": source.profile.payload_mode, **kept}))
+    payload = (key.id, key.seal(name, {"mode": mode, **kept})) if any(content.values()) and mode != "none" else None
     return Prepared(row, leaf_hash(leaf), payload)
+
+
+def _row(span: WireSpan, reading: Reading, source: Source, found: Counter[str]) -> SpanRow:
+    """What is known from the span alone; check, price and content are filled in by the caller."""
+
+    def label(text: str, limit: int = MAX_LABEL) -> str:
+        return redact(text, found)[:limit]
+
+    return SpanRow(
+        system=source.system,
+        environment=source.environment,
+        trace_id=UUID(bytes=span.trace_id),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_id.hex(),
+        started_at=_started(span),
+        duration_us=span.end_ns // 1000 - span.start_ns // 1000,
+        name=label(tidy(span.name)),
+        kind=reading.kind,
+        service=label(str(span.resource.get("service.name", ""))),
+        scope=label(tidy(span.scope)),
+        otlp_kind=span.kind if 0 <= span.kind <= 5 else 0,
+        failed=reading.failed,
+        status_message=label(tidy(span.status_message), MAX_ATTRIBUTE),
+        prompt_hash_source=reading.prompt_hash_source,
+        tokens_in=reading.tokens_in,
+        tokens_out=reading.tokens_out,
+        tokens_cached=reading.tokens_cached,
+        cost_nanousd=None,
+        price_source="",
+        source_ids=None if reading.source_ids is None else [label(text) for text in reading.source_ids[:MAX_SOURCES]],
+        input_ok=None,
+        output_ok=None,
+        contract_source="",
+        flags=[],
+        retries=reading.retries,
+        timed_out=reading.timed_out,
+        handoff=reading.handoff,
+        redactions=0,
+        attributes={},
+        resource={},
+        events=[],
+        input_commitment=None,
+        output_commitment=None,
+        **{name: label(getattr(reading, name)) for name in _LABELS},
+    )
+
+
+_LABELS = (
+    "component",
+    "error_type",
+    "request_id",
+    "release",
+    "tenant",
+    "prompt_name",
+    "prompt_version",
+    "prompt_hash",
+    "model_requested",
+    "model_answered",
+    "provider",
+    "response_id",
+    "fallback",
+)
+
+
+def _checked(span: WireSpan, reading: Reading, asked: Mapping[str, Any], profile: IngestProfile) -> Outcome:
+    return check_span(
+        profile,
+        kind=reading.kind,
+        input_text=reading.input_text,
+        output_text=reading.output_text,
+        input_claimed=reading.input_valid,
+        output_claimed=reading.output_valid,
+        context_chars=sum(map(_characters, asked.values())),
+        tokens_out=reading.tokens_out,
+        duration_ms=(span.end_ns - span.start_ns) // 1_000_000,
+        retries=reading.retries,
+    )
 
 
 def _split(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

@@ -1,20 +1,6 @@
 from audit.models.ledger import Checkpoint, Entry, Head, Node, Payload
-from audit.models.trail import (
-    Call,
-    Fingerprint,
-    PayloadKey,
-    Profile,
-    Request,
-    Rollup,
-    Span,
-    SpanBatch,
-    SpanCheckpoint,
-    SpanLog,
-    SpanPayload,
-    SpanTile,
-    Spend,
-    Unapproved,
-)
+from audit.models.requests import Call, Fingerprint, Profile, Request, Rollup, Spend, Unapproved
+from audit.models.trail import PayloadKey, Span, SpanBatch, SpanCheckpoint, SpanLog, SpanPayload, SpanTile
 from audit.models.vault import Blob
 
 __all__ = [
