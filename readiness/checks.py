@@ -15,6 +15,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
 from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
 
 from audit import guards
 
@@ -100,6 +101,8 @@ def _database(alias: str) -> Iterator[CheckMessage]:
         version = int(cursor.fetchone()[0]) // 10000
     if version < OLDEST_POSTGRESQL:
         yield Error(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer.", id="readiness.E006")
+    if not any(app == "audit" for app, _ in MigrationRecorder(connection).applied_migrations()):
+        return  # there is no ledger yet: this is a first migration (and /readyz asks for it)
     if absent := guards.missing(connection):
         for sentence in absent:
             hint = "Run manage.py prepare as the owner of the tables."

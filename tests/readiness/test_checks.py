@@ -78,6 +78,16 @@ def test_a_ledger_without_a_guard_is_refused(capsys):
     assert "audit_entry_keep" in error.msg
 
 
+@pytest.mark.django_db
+def test_a_first_migration_finds_no_ledger_and_may_go_on():
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'audit'")
+        cursor.execute("DROP EVENT TRIGGER IF EXISTS audit_guard_ddl")
+        cursor.execute("DROP EVENT TRIGGER IF EXISTS audit_guard_rewrite")
+        cursor.execute("DROP TABLE audit_entry CASCADE")
+    assert checks.database_holds_the_record(None, databases=["default"]) == []
+
+
 def test_what_is_found_ends_the_process(monkeypatch, capsys):
     found = [Error("the moon is wrong", id="readiness.E999")]
     monkeypatch.setattr(checks, "run_checks", lambda **_: found)

@@ -183,7 +183,7 @@ def redis(folder: Path, secrets: dict[str, str]) -> Iterator[int]:
     server.wait(10)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_same_processes_on_a_distributions_servers(
     folder: Path, compose: dict[str, Any], secrets: dict[str, str], postgres: int, redis: int
 ) -> None:

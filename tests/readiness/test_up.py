@@ -23,7 +23,7 @@ from readiness.up.postgres import Postgres
 from readiness.up.processes import Keeper
 from tests.readiness.running import CHECKOUT, CLEAN, Up, until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
