@@ -43,6 +43,11 @@ def seal(*, now: datetime) -> TreeHead | None:
     """
     try:
         with transaction.atomic(), _alone() as mine:
+            if mine:
+                _announce_keys(now)
+        # Only what is committed is signed: a head kept outside over entries that are then rolled back would say that
+        # the database was set back. So the announcement above has a transaction of its own.
+        with transaction.atomic(), _alone() as mine:
             return _seal(now) if mine else None
     except NoteError as error:
         log.critical("The ledger is not signed: %s", error)
@@ -76,7 +81,6 @@ def _seal(now: datetime) -> TreeHead | None:
     anchor = read_anchor(outside, head, [key.public for key in keys])
     if head.size == (anchor.size if anchor else 0):
         return None
-    _announce_keys(keys, now)
     # 2. From the tree of the anchor over every new entry: payload, commitment, leaf, hash.
     start = tree_of(anchor)
     known = b"" if start.size else outside.known(anchor) if anchor else b""
@@ -156,8 +160,12 @@ def tree_of(anchor: TreeHead | None) -> Frontier:
     return Frontier()
 
 
-def _announce_keys(keys: list[Signer], now: datetime) -> None:
+def _announce_keys(now: datetime) -> None:
     """A change of keys is an act like any other: it stands in the log, before the first head that a new key signs."""
+    head = Head.objects.get(log=LOG)
+    if head.read_only or not head.size:
+        return
+    keys = signers(head.origin, create=True)
     last = Checkpoint.objects.order_by("size").last()
     if last is None or last.keys != _written(keys):
         payload = {"keys": [str(key.public) for key in keys]}
