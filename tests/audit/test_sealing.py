@@ -165,6 +165,8 @@ def test_two_sealers_do_not_both_sign():
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s, %s)", list(sealing._LOCK))
         assert seal() is None
+        with other.cursor() as cursor:  # closing lets go as well, some time later
+            cursor.execute("SELECT pg_advisory_unlock_all()")
     finally:
         other.close()
     assert seal() == 2
