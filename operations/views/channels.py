@@ -1,5 +1,6 @@
 """Where notifications go, and what became of each: for one system, and for the whole organisation."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -31,7 +32,7 @@ from web.paging import keyset_page
 def channels(request: HttpRequest, slug: str) -> HttpResponse:
     """The channels that hear of one system, with the log of deliveries about it."""
     there = visit(request, slug)
-    return _page(request, there.system, there.user, tabs=there.tabs("operations:channels"))
+    return _page(request, there.system, there.user, frame=there.frame("operations:channels"))
 
 
 @never_cache
@@ -40,7 +41,7 @@ def organisation(request: HttpRequest) -> HttpResponse:
     """The channels that hear of every system."""
     user = caller(request)
     require_admin(user, now=timezone.now())
-    return _page(request, None, user, tabs=[])
+    return _page(request, None, user, frame={})
 
 
 @require_POST
@@ -92,7 +93,7 @@ def mail(request: HttpRequest) -> HttpResponse:
     return render(request, "operations/mail.html", {"form": form})
 
 
-def _page(request: HttpRequest, system: System | None, user: User, *, tabs: list[dict[str, object]]) -> HttpResponse:
+def _page(request: HttpRequest, system: System | None, user: User, *, frame: dict[str, Any]) -> HttpResponse:
     now = timezone.now()
     asking = person(user, system=system, now=now)
     form = ChannelForm(request.POST or None)
@@ -110,8 +111,7 @@ def _page(request: HttpRequest, system: System | None, user: User, *, tabs: list
         request,
         "operations/channels.html",
         {
-            "system": system,
-            "tabs": tabs,
+            **frame,
             "channels": channels_for(system),
             "form": form,
             "page": keyset_page(log, order=("-created_at", "-pk"), cursor=request.GET.get("cursor"), size=25),

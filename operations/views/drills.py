@@ -36,8 +36,7 @@ def drills(request: HttpRequest, slug: str) -> HttpResponse:
         request,
         "operations/drills.html",
         {
-            "system": there.system,
-            "tabs": there.tabs("operations:drills"),
+            **there.frame("operations:drills"),
             "page": page,
             "form": form,
             "reason": reasons[0].text if reasons else "",
@@ -128,9 +127,8 @@ def _page(request: HttpRequest, there: Visit, found: Drill, form: EndForm) -> Ht
         request,
         "operations/drill.html",
         {
-            "system": there.system,
+            **there.frame("operations:drills"),
             "drill": found,
-            "tabs": there.tabs("operations:drills"),
             "events": _events(found),
             "participants": found.participants.order_by("name"),
             "moment_form": MomentForm(),

@@ -86,8 +86,7 @@ def _page(
         request,
         "operations/system.html",
         {
-            "system": there.system,
-            "tabs": there.tabs("operations:system"),
+            **there.frame("operations:system"),
             "budget": budget,
             "used": min(100, 100 * budget.spent_nanousd // budget.cap_nanousd),
             "status": current,

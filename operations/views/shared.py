@@ -1,4 +1,4 @@
-"""What the views of this package have in common: the system in the address, seen by whoever may see it."""
+"""What the views of this package have in common: the system in the address, and the frame around its pages."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,47 +6,47 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 
-from accounts.access import person as caller
-from accounts.access import require_member
 from accounts.models import User
 from operations.errors import InvalidInput
 from operations.queries import person
 from operations.rules import Person
 from systems.models import System
+from systems.views import shared as systems
+
+PAGES = (("Overview", "operations:system"), ("Drills", "operations:drills"), ("Channels", "operations:channels"))
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One request to the operations of one system: who asks, with which roles, and when."""
+    """One request to the operations of one system: who asks, as whom our rules see them, and when."""
 
     system: System
     user: User
     person: Person
     now: datetime
+    tabs: list[dict[str, Any]]
+    crumbs: list[dict[str, str]]
 
-    def tabs(self, here: str) -> list[dict[str, Any]]:
-        pages = [
-            ("Overview", "operations:system"),
-            ("Drills", "operations:drills"),
-            ("Channels", "operations:channels"),
-        ]
-        return [
-            {"label": label, "url": reverse(name, args=[self.system.slug]), "here": name == here}
-            for label, name in pages
-        ]
+    def frame(self, here: str) -> dict[str, Any]:
+        """What templates/operations/frame.html shows around a page."""
+        slug = self.system.slug
+        pages = [{"label": label, "url": reverse(route, args=[slug]), "here": route == here} for label, route in PAGES]
+        return {"system": self.system, "tabs": self.tabs, "crumbs": self.crumbs, "pages": pages}
 
 
 def visit(request: HttpRequest, slug: str) -> Visit:
     """Whoever holds no role on the system is told that there is none."""
-    require_member(request, slug)
-    now = timezone.now()
-    system = get_object_or_404(System, slug=slug)
-    user = caller(request)
-    return Visit(system=system, user=user, person=person(user, system=system, now=now), now=now)
+    there = systems.visit(request, slug)
+    return Visit(
+        system=there.system,
+        user=there.user,
+        person=person(there.user, system=there.system, now=there.now),
+        now=there.now,
+        tabs=there.tabs("operations:system"),
+        crumbs=there.crumbs(),
+    )
 
 
 def checked[F: forms.Form](form: F) -> F:
