@@ -211,10 +211,14 @@ def button(
     return {**locals(), "id": f"b{next(_ids)}"}
 
 
+_METER = ("ok", "hold", "info", "warn", "bad", "idle")
+
+
 @register.inclusion_tag("components/meter.html")
 def meter(counts: Mapping[str, int] | Iterable[tuple[str, int]], key: bool = False) -> dict[str, Any]:
-    """How many stand where, as one bar. `counts`: status -> number, in the order to be drawn. `key` adds the words."""
+    """How many stand where, as one bar, the good ones first on every page. `counts`: status -> number."""
     pairs = [(status_of(name), n) for name, n in (counts.items() if isinstance(counts, Mapping) else counts) if n]
+    pairs.sort(key=lambda pair: _METER.index(pair[0].tone))
     total = sum(n for _, n in pairs)
     parts, at = [], Decimal(0)
     for status, n in pairs:
