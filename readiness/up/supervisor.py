@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from demo.processes import children
 from readiness import environment as env
 from readiness.up import keys, roles
 from readiness.up.broker import Broker
@@ -141,8 +142,6 @@ class Supervisor:
 
     def fill_in_demo(self) -> str:
         """The demo project, and what it keeps running: its application and, where installed, a Prometheus."""
-        from demo.processes import children  # only a demo needs it
-
         self.say("Filling in the demo project ...")
         printed = self.keeper.run(self.child("demo", [sys.executable, "manage.py", "demo"]))
         for part in children(self.folder.path, self.base_url):
