@@ -134,11 +134,11 @@ def interval_figure(verdict: EvaluationVerdict, bars: ReleaseBars) -> dict[str, 
     if value is None or verdict.lower is None or verdict.upper is None:
         return None
     asked = bars.eval_min_delta if paired else bars.eval_min_score
-    marks = [(float(asked), f"bar {asked}", "--bad-solid", "dash")]
+    marks = [(float(asked), "--bad-solid", "dash")]
     if paired:
-        marks.append((0.0, "no change", "--control", "dot"))
+        marks.append((0.0, "--control", "dot"))
+    label = {"x": float(asked), "text": f"bar {asked}", "font": {"color": "--muted", "size": 12}}
     line = {"yref": "paper", "y0": 0, "y1": 1, "type": "line"}
-    words = {"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False}
     return {
         "data": [
             {
@@ -166,11 +166,9 @@ def interval_figure(verdict: EvaluationVerdict, bars: ReleaseBars) -> dict[str, 
             "xaxis": {"showgrid": True},
             "shapes": [
                 {**line, "x0": x, "x1": x, "line": {"color": colour, "width": 1.25, "dash": dash}}
-                for x, _, colour, dash in marks
+                for x, colour, dash in marks
             ],
-            "annotations": [
-                {**words, "x": x, "text": label, "font": {"color": "--muted", "size": 12}} for x, label, _, _ in marks
-            ],
+            "annotations": [{"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False, **label}],
         },
     }
 
@@ -185,13 +183,14 @@ def movement_figure(verdict: EvaluationVerdict) -> dict[str, Any] | None:
 
 def interval_sentence(verdict: EvaluationVerdict, bars: ReleaseBars) -> str:
     if verdict.delta is not None:
+        interval = f"{verdict.lower:+.4f} to {verdict.upper:+.4f}"
         return (
-            f"{verdict.metric} changed by {verdict.delta:+f}, 95 % interval {verdict.lower:+f} to {verdict.upper:+f}; "
+            f"{verdict.metric} changed by {verdict.delta:+.4f}, 95 % interval {interval}; "
             f"the policy asks for {bars.eval_min_delta:+f}."
         )
     if verdict.candidate_score is None:
         return "The runs cannot be compared."
     return (
-        f"{verdict.metric} is {verdict.candidate_score:f}, 95 % interval {verdict.lower:f} to {verdict.upper:f}; "
+        f"{verdict.metric} is {verdict.candidate_score:.4f}, 95 % interval {verdict.lower:.4f} to {verdict.upper:.4f}; "
         f"the policy asks for {bars.eval_min_score:f}."
     )

@@ -23,14 +23,15 @@ def refusals(
         reasons.append(f"The file is about {_told('release', claims.release)}, not about release {release_label}.")
     if dataset_hash and claims.dataset_hash != dataset_hash:
         reasons.append(
-            f"The file was made with {_told('dataset', claims.dataset_hash)}, and the release pins {dataset_hash}."
+            f"The file was made with {_told('dataset', claims.dataset_hash)}, "
+            f"and the release pins {_short(dataset_hash)}."
         )
     for name, accepted in pins.items():
         claim = claims.pins.get(name, "")
         if accepted and claim not in accepted:
             reasons.append(
                 f"The file was made with {_told(name.replace('_', ' '), claim)}, "
-                f"and the release pins {' or '.join(accepted)}."
+                f"and the release pins {' or '.join(map(_short, accepted))}."
             )
     if finished_at is None:
         reasons.append("The file does not say when the run ended.")
@@ -40,4 +41,9 @@ def refusals(
 
 
 def _told(what: str, claim: str) -> str:
-    return f"{what} {claim}" if claim else f"no {what} that it names"
+    return f"{what} {_short(claim)}" if claim else f"no {what} that it names"
+
+
+def _short(claim: str) -> str:
+    """A digest by its beginning: a person compares it, nobody types it."""
+    return f"{claim[:19]}…" if claim.startswith("sha256:") and len(claim) == 71 else claim

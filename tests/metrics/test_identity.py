@@ -33,9 +33,12 @@ def test_what_was_asked_for_is_taken() -> None:
     [
         (Claims("2026.10.4", HASH, CLAIMS.pins), "is about release 2026.10.4, not about release 2026.11.2"),
         (Claims("", HASH, CLAIMS.pins), "is about no release that it names"),
-        (Claims("2026.11.2", OTHER, CLAIMS.pins), f"made with dataset {OTHER}, and the release pins {HASH}"),
+        (
+            Claims("2026.11.2", OTHER, CLAIMS.pins),
+            f"made with dataset {OTHER[:19]}…, and the release pins {HASH[:19]}…",
+        ),
         (Claims("2026.11.2", "", CLAIMS.pins), "made with no dataset that it names"),
-        (Claims("2026.11.2", HASH, {"prompt_hash": OTHER, "model": "small"}), f"made with prompt hash {OTHER}"),
+        (Claims("2026.11.2", HASH, {"prompt_hash": OTHER, "model": "small"}), f"made with prompt hash {OTHER[:19]}…"),
         (Claims("2026.11.2", HASH, {"model": "small"}), "made with no prompt hash that it names"),
         (
             Claims("2026.11.2", HASH, {"prompt_hash": HASH, "model": "large"}),
