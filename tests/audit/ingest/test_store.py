@@ -137,7 +137,7 @@ def test_retries_that_arrive_at_the_same_moment_store_each_span_once():
         try:
             start.wait()
             receipts.append(send(*order))
-        except Exception as error:  # noqa: BLE001 -- shown below
+        except Exception as error:
             errors.append(error)
         finally:
             connections.close_all()
