@@ -263,9 +263,9 @@ class Builder:
     def _channel(self, system: System, people: People, *, now: datetime) -> None:
         """A mailbox for alarms, with a test message that arrived: here, in the worker's log."""
         channel, _ = create_channel(
-            system=system, name="On call", kind="email", target="oncall@demo.example", by=people.operator, now=now
+            system=system, name="On call", kind="email", target="oncall@demo.example", by=people.admin, now=now
         )
-        test = send_test(channel=channel, by=people.operator, now=now)
+        test = send_test(channel=channel, by=people.admin, now=now)
         for delivery in test.deliveries.all():
             deliver.attempt(str(delivery.pk), now=now)
 

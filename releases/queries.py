@@ -40,6 +40,13 @@ def find_release(reference: str, *, slugs: Iterable[str] | None) -> Release:
     return found
 
 
+def system_of(slug: str) -> System:
+    system = System.objects.filter(slug=slug).first()
+    if system is None:
+        raise NotFound("There is no such system, or you may not see it.")
+    return system
+
+
 def release_of(system: System, label: str) -> Release:
     release = visible_releases(None).filter(system=system, label=label).first()
     if release is None:

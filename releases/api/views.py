@@ -31,9 +31,9 @@ from releases.models import Decision, Release, StandardVersion
 from releases.offering import offer, opened, prove
 from releases.presenting import rows as presenting
 from releases.presenting.page import question_now
-from releases.queries import find_release, visible_releases
+from releases.queries import find_release, system_of, visible_releases
 from releases.reproduce import reproduce
-from systems.models import System, Version
+from systems.models import Version
 from web.api import ApiView
 from web.idempotency import idempotent
 from web.paging import keyset_page
@@ -73,7 +73,7 @@ class Releases(ApiView):
         require_member(request, data["system"])
         now, by = timezone.now(), signed_in(request)
         release = opening.open_release(
-            system=System.objects.get(slug=data["system"]),
+            system=system_of(data["system"]),
             label=data["label"],
             summary=data["summary"],
             ticket_url=data["ticket_url"],

@@ -290,7 +290,7 @@ def canary_clean(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
 
 @rule("approved-traffic")
 def approved_traffic(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
-    if facts.rates is None:
+    if facts.rates is None or facts.rates.requests < 1:
         return unknown("No requests of this release have been recorded.")
     if facts.rates.unapproved:
         return Finding(False, f"{facts.rates.unapproved} requests carry a prompt or model that no release approved.")
@@ -333,5 +333,8 @@ def rollback_tested(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
 
 @rule("incident-simulated")
 def incident_simulated(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
+    """Asked before the first launch, when nobody has worked through an incident of this system yet."""
+    if not facts.first_release:
+        return Finding(True, "Asked before the first launch only.")
     seconds, sentence = _drill("incident", bars.drill_validity_days, facts, now)
     return unknown(sentence) if seconds is None else Finding(True, sentence)

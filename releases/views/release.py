@@ -24,8 +24,7 @@ from releases.presenting import history as history_context
 from releases.presenting import listing as listing_context
 from releases.presenting import moves, page, rows, signing
 from releases.presenting import rollout as rollout_context
-from releases.queries import release_of, visible_releases
-from systems.models import System
+from releases.queries import release_of, system_of, visible_releases
 from web.filters import parse_tokens
 from web.paging import keyset_page
 
@@ -33,7 +32,7 @@ from web.paging import keyset_page
 def find(request: HttpRequest, slug: str, label: str) -> Release:
     """The release, for somebody who holds a role on its system."""
     require_member(request, slug)
-    return release_of(System.objects.get(slug=slug), label)
+    return release_of(system_of(slug), label)
 
 
 @require_GET
@@ -44,7 +43,7 @@ def listing(request: HttpRequest, slug: str = "") -> HttpResponse:
     system = None
     if slug:
         require_member(request, slug)
-        system = System.objects.get(slug=slug)
+        system = system_of(slug)
         releases = releases.filter(system=system)
     raw = request.GET.get("q", "")
     query = parse_tokens(raw, ("state", "system"))
@@ -61,7 +60,7 @@ def listing(request: HttpRequest, slug: str = "") -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def open_release(request: HttpRequest, slug: str) -> HttpResponse:
     require_member(request, slug)
-    system = System.objects.get(slug=slug)
+    system = system_of(slug)
     form = OpenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         by, now = signed_in(request), timezone.now()

@@ -72,9 +72,9 @@ def components(slug: str, prometheus: str, webhook: str) -> dict[str, str]:
     }
     create_source(system=system, kind="prometheus", name="Prometheus", config=numbers, by=everybody.engineer, now=now)
     channel, secret = create_channel(
-        system=system, name="On call", kind="webhook", target=webhook, by=everybody.operator, now=now
+        system=system, name="On call", kind="webhook", target=webhook, by=everybody.admin, now=now
     )
-    send_test(channel=channel, by=everybody.operator, now=now)
+    send_test(channel=channel, by=everybody.admin, now=now)
     tokens = {}
     for scope in ("ingest", "gate:read"):
         _, tokens[scope] = issue_token(
