@@ -17,7 +17,13 @@ INSPECT = SAMPLES / "inspect" / "0.3.285"
 def prove_channel(system: Any, *, by: Any, now: Any = NOW) -> None:
     """A channel on which a test message has arrived. What arriving takes is tested in tests/operations."""
     Channel.objects.create(
-        system=system, kind="email", name="On call", target="oncall@example.test", created_by=by, created_at=now, tested_at=now
+        system=system,
+        kind="email",
+        name="On call",
+        target="oncall@example.test",
+        created_by=by,
+        created_at=now,
+        tested_at=now,
     )
 
 
@@ -25,7 +31,12 @@ def record_evaluation(stage: Any, label: str = "2026.11.2", *, now: Any = NOW) -
     raw = (INSPECT / f"{label}.eval").read_bytes()
     answer = parse("inspect_ai", raw)
     run, _ = record_run(
-        system=stage.system, answer=answer, raw=raw, origin=EvaluationRun.Origin.PULLED, by=stage.people.engineer, now=now
+        system=stage.system,
+        answer=answer,
+        raw=raw,
+        origin=EvaluationRun.Origin.PULLED,
+        by=stage.people.engineer,
+        now=now,
     )
     return run
 

@@ -117,7 +117,8 @@ def test_two_editors_cannot_both_win(stage):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"), [({"content": b""}, "empty"), ({"kind": "link", "url": "x"}, "accepts"), ({"key": "no.such"}, "no item")]
+    ("change", "words"),
+    [({"content": b""}, "empty"), ({"kind": "link", "url": "x"}, "accepts"), ({"key": "no.such"}, "no item")],
 )
 def test_evidence_that_cannot_be_taken(stage, change, words):
     item = next(i for i in walk.by_people(stage.release) if "link" not in i.evidence and "file" in i.evidence)

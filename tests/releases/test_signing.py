@@ -51,7 +51,9 @@ def test_a_go_signed_by_both_sides_is_cleared(ready):
     walk.sign_both(ready.release, ready.people, now=LATER)
     found = standing(ready.again(), Question.CANARY, now=LATER)
     assert found.cleared
-    assert [entry.kind for entry in entries(subject=ready.release.subject).order_by("-index")[:2]] == ["release.signed"] * 2
+    assert [entry.kind for entry in entries(subject=ready.release.subject).order_by("-index")[:2]] == [
+        "release.signed"
+    ] * 2
 
 
 def test_nothing_is_signed_on_a_no_go(stage):
