@@ -2,14 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection, transaction
 from psycopg import sql
 
 from audit import grants, guards
+from audit.actors import SYSTEM
+from audit.ledger import append as record
+from tests.audit.attacked import NOW
 
 SQL = (Path(guards.__file__).parent / "migrations" / "0001_ledger.sql").read_text()
 APPEND = (
@@ -333,3 +340,37 @@ def test_what_the_application_may_do_beyond_its_functions_is_named(locked):
         grants.lock(cursor)
     with acting_as(locked, grants.APP):
         assert guards.missing(locked) == []
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_command_locks_the_ledger_and_gives_it_back_for_a_migration():
+    out = StringIO()
+    call_command("guard", stdout=out)
+    assert out.getvalue() == "The ledger is guarded.\n"
+    assert guards.missing(connection) == []
+    with connection.cursor() as cursor:
+        assert grants.is_watched(cursor)
+        grants.after_migrate(using="default")  # what follows every migration changes nothing
+        assert grants.is_watched(cursor)
+        cursor.execute("CREATE TABLE of_a_migration (id int)")
+    with transaction.atomic():
+        record(kind="test.written", by=SYSTEM, subject="t:1", now=NOW, payload={})
+    call_command("guard", "--off", stdout=out)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_entry ADD COLUMN more text")
+        assert not grants.is_watched(cursor)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_after_a_migration_the_watch_is_there_where_it_can_be():
+    with connection.cursor() as cursor:
+        assert not grants.is_watched(cursor)  # the fixture lifted it
+        grants.after_migrate(using="default")
+        assert grants.is_watched(cursor)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_command_needs_a_superuser(monkeypatch):
+    monkeypatch.setattr(grants, "is_superuser", lambda cursor: False)
+    with pytest.raises(CommandError, match="superuser"):
+        call_command("guard")

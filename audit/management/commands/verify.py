@@ -39,7 +39,8 @@ class Command(BaseCommand):
             first = f" First bad entry: {min(indexes)}." if indexes else ""
             self.stdout.write(self.style.ERROR(f"The ledger is NOT verified.{first}"))
             sys.exit(1)
-        self.stdout.write(self.style.SUCCESS("The ledger is verified."))
+        since = " since its last checkpoint; without --since-checkpoint from its first entry"
+        self.stdout.write(self.style.SUCCESS(f"The ledger is verified{since if options['since_checkpoint'] else ''}."))
 
     def report(self, count: int) -> None:
         if count and self.stderr.isatty():
