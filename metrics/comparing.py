@@ -15,7 +15,6 @@ from metrics.judges.evaluation import EvaluationBars, EvaluationVerdict, judge
 from metrics.models import CaseResult, EvaluationRun
 from systems.models import ReleasePolicy, System
 from systems.policy import SHIPPED_RELEASE_BARS, ReleaseBars, release_bars
-from web.figures import bars as bar_chart
 
 REGRESSED, IMPROVED, ERRORED, ALL = "regressed", "improved", "errored", "all"
 SHOWN = {REGRESSED: "Regressions", IMPROVED: "Improvements", ERRORED: "Errors", ALL: "All cases"}
@@ -171,14 +170,6 @@ def interval_figure(verdict: EvaluationVerdict, bars: ReleaseBars) -> dict[str, 
             "annotations": [{"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False, **label}],
         },
     }
-
-
-def movement_figure(verdict: EvaluationVerdict) -> dict[str, Any] | None:
-    """How many cases moved which way: what the interval rests on."""
-    if verdict.delta is None:
-        return None
-    same = verdict.cases - len(verdict.regressed) - len(verdict.improved)
-    return bar_chart(["worse", "same", "better"], [len(verdict.regressed), same, len(verdict.improved)], height=150)
 
 
 def interval_sentence(verdict: EvaluationVerdict, bars: ReleaseBars) -> str:

@@ -78,7 +78,6 @@ def run(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
             "verdict": verdict,
             "metrics": comparing.metric_rows(found, baseline),
             "figure": comparing.interval_figure(verdict, bars),
-            "movement": comparing.movement_figure(verdict),
             "summary": comparing.interval_sentence(verdict, bars),
             "page": page,
             "cases": comparing.case_rows(page.items, baseline, metric),
