@@ -3,6 +3,8 @@
 import logging
 from datetime import datetime
 
+from django.db import transaction
+
 from audit import canonical, ledger
 from audit.actors import SYSTEM
 from metrics import windows
@@ -59,14 +61,15 @@ def _freeze_progress(rollout: Rollout, *, now: datetime) -> None:
         if release.items.filter(key=item.key, evidence__kind="measurement").exists():
             continue
         title = f"{judged.covered_hours} covered hours without a breach"
-        attach_measurement(
-            release_id=release.pk, key=item.key, title=title, measured=canonical.plain(judged), by=SYSTEM, now=now
-        )
-        ledger.append(
-            kind="release.canary-clean",
-            by=SYSTEM,
-            subject=release.subject,
-            system=release.system.slug,
-            now=now,
-            payload={"covered_hours": judged.covered_hours, "windows": judged.windows_digest},
-        )
+        with transaction.atomic():
+            attach_measurement(
+                release_id=release.pk, key=item.key, title=title, measured=canonical.plain(judged), by=SYSTEM, now=now
+            )
+            ledger.append(
+                kind="release.canary-clean",
+                by=SYSTEM,
+                subject=release.subject,
+                system=release.system.slug,
+                now=now,
+                payload={"covered_hours": judged.covered_hours, "windows": judged.windows_digest},
+            )

@@ -10,6 +10,7 @@ from accounts.models import User
 from audit import fingerprints, ledger
 from audit.actors import SYSTEM, Actor
 from jobs.outbox import emit
+from operations.actions.status import change_status
 from releases import rules
 from releases.actions.opening import label_of
 from releases.decisions import standing, store
@@ -120,6 +121,9 @@ def roll_back(*, release_id: UUID, reason: str, by: Actor, now: datetime, breach
             state=Rollout.State.BREACHED if breach else Rollout.State.ABORTED, ended_at=now, end_reason=reason.strip()
         )
         restored = _restore(release, was_live=was_live, now=now)
+        if restored is None:
+            why = f"Release {release.label} was rolled back and there is none to restore: the fallback serves."
+            change_status(system=release.system, status="stopped", reason=why, by=None, now=now)
         ledger.append(
             kind="release.rolled-back",
             by=by,
