@@ -9,7 +9,6 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 # Draws are made in slices of this many numbers, so that memory does not grow with cases times resamples.
 _SLICE = 4_000_000
@@ -64,6 +63,8 @@ def paired_p_value(differences: list[Fraction], *, resamples: int, seed: int) ->
     if not moved:
         return 1.0
     if len({abs(value) for value in moved}) == 1:
+        from scipy import stats  # a second of every process's start, for two functions that few of them call
+
         better = sum(value > 0 for value in moved)
         return float(stats.binomtest(better, len(moved), 0.5).pvalue)
     sizes = np.array([float(value) for value in moved])
@@ -87,6 +88,8 @@ def smallest_detectable(differences: Floats, *, alpha: float = 0.05, power: floa
     (z(1 - alpha) + z(power)) * sd / sqrt(n), the textbook formula for a paired mean. Where nothing scattered, the sd of
     a single case that moved is taken: the set has not shown that none would.
     """
+    from scipy import stats
+
     count = len(differences)
     deviation = float(differences.std()) or 1 / math.sqrt(count)
     return float(stats.norm.ppf(1 - alpha) + stats.norm.ppf(power)) * deviation / math.sqrt(count)
