@@ -108,7 +108,9 @@ def _first_admin(user: User, *, now: datetime) -> None:
 
 
 def make_system(people: People, *, now: datetime) -> System:
-    owners = {area: getattr(people, area) for area in (Area.PRODUCT, Area.PLATFORM, Area.PRIVACY, Area.COMPLIANCE)}
+    owners: dict[str, User] = {
+        area: getattr(people, area) for area in (Area.PRODUCT, Area.PLATFORM, Area.PRIVACY, Area.COMPLIANCE)
+    }
     owners |= {Area.ENGINEERING: people.engineer, Area.OPERATIONS: people.operator}
     owners |= {Area.MODEL_REGRESSIONS: people.engineer2, Area.BUDGET: people.product}
     owners |= {Area.ON_CALL: people.operator, Area.ESCALATION: people.operator2}
@@ -249,7 +251,7 @@ class Builder:
         }
         if notes.prometheus:
             address = f"http://127.0.0.1:{notes.prometheus_port}"
-            config = {
+            config: dict[str, object] = {
                 "url": address,
                 "requests": "assistant_requests_total",
                 "latency": "assistant_request_duration_seconds",

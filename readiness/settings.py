@@ -129,7 +129,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "web_cache",
-        # Counts of wrong passwords are kept here. The default of 300 rows would let an attacker push their own count out.
+        # Counts of wrong passwords are kept here. With the default of 300 rows an attacker pushes their own count out.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }

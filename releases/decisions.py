@@ -155,7 +155,7 @@ def decision_body(decision: Decision) -> dict[str, Any]:
             "decided_at": decision.decided_at,
         }
     )
-    return body  # type: ignore[no-any-return]
+    return dict(body)
 
 
 def replay(decision: Decision) -> tuple[Verdict, bool]:

@@ -95,11 +95,7 @@ def references(release: Release, *, now: datetime) -> dict[str, Any]:
     """What the facts rest on and can be looked up again: the raw answers, the windows, the head of the request log."""
     judgement = release.judgements.select_related("run").first()
     plan = Rollout.objects.filter(release=release, started_at__isnull=False).first()
-    seen = (
-        windows.series(source=plan.source, release_label=release.label, since=plan.started_at, until=now)
-        if plan
-        else ()
-    )
+    seen = windows.series(source=plan.source, release_label=release.label, since=plan.began, until=now) if plan else ()
     head = Checkpoint.objects.order_by("-size").first()
     return {
         "evaluation_raw": judgement.run.raw_digest if judgement else None,
@@ -293,10 +289,10 @@ def _canary(release: Release, plan: Rollout | None, bars: ReleaseBars, *, now: d
 
 
 def judge_rollout(release: Release, plan: Rollout, bars: ReleaseBars, *, now: datetime) -> canary.CanaryVerdict:
-    series = windows.series(
-        source=plan.source, release_label=release.label, since=plan.started_at, until=plan.ended_at or now
-    )
-    return canary.judge(series, limits_of(plan, bars), since=plan.started_at, until=plan.ended_at or now)
+    since = plan.began
+    until = plan.ended_at or now
+    series = windows.series(source=plan.source, release_label=release.label, since=since, until=until)
+    return canary.judge(series, limits_of(plan, bars), since=since, until=until)
 
 
 def limits_of(plan: Rollout, bars: ReleaseBars) -> canary.Limits:

@@ -60,7 +60,7 @@ def build(
             "shown_at": shown_at,
         }
     )
-    return statement  # type: ignore[no-any-return]
+    return dict(statement)
 
 
 def challenge(statement: dict[str, Any]) -> bytes:

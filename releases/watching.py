@@ -35,7 +35,7 @@ def watch(rollout: Rollout, *, now: datetime) -> None:
     """
     release = rollout.release
     bars = release_bars(release.policy.body)
-    since = rollout.watched_until or rollout.started_at
+    since = rollout.watched_until or rollout.began
     while stored := windows.pull_window(
         source=rollout.source, release_label=release.label, since=since, until=now, now=now
     ):

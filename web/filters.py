@@ -20,7 +20,7 @@ class Filter:
 
 
 def parse_tokens(query: str, allowed: Collection[str]) -> Filter:
-    """Splits a query into tokens and free text. Keys that the list does not know are named, never dropped in silence."""
+    """Splits a query into tokens and free text. Keys that the list does not know are named, not dropped in silence."""
     if len(query) > MAX_LENGTH:
         raise BadRequest(f"A search has at most {MAX_LENGTH} characters.")
     query = query.replace("\x00", "")

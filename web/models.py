@@ -14,3 +14,6 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["owner", "key"], name="web_idempotency_once")]
+
+    def __str__(self) -> str:
+        return self.key

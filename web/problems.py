@@ -16,7 +16,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    """An expected refusal. `detail` is a sentence that a person can act on; `reasons` says more where there are several."""
+    """An expected refusal. `detail` is a sentence that one can act on; `reasons` has all where there are several."""
 
     status = 409
     code = "conflict"

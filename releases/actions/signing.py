@@ -161,7 +161,8 @@ def _check_shown(
     if SignOff.objects.filter(nonce=statement["nonce"]).exists():
         raise StateMoved("This statement has been used. Open the page again.")
     if found.open and not found.verdict.go:
-        raise NotGo("The verdict is no-go now.", reasons=[reason.sentence for reason in found.verdict.reasons])
+        reasons = [reason.sentence for reason in found.verdict.reasons]
+        raise NotGo(f"The verdict is no-go now. {reasons[0]}", reasons=reasons)
 
 
 def _grant(signer: User, side: str, release: Release, *, now: datetime) -> RoleGrant:

@@ -21,7 +21,7 @@ def valid(serializer: type[serializers.Serializer[Any]], request: Request) -> di
 class ReleaseSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     system = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF fields have a label of their own
     state = serializers.CharField()
     summary = serializers.CharField()
     standard = serializers.CharField()
@@ -66,7 +66,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
 class GateSerializer(serializers.Serializer[Any]):
     release = serializers.UUIDField()
     system = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF fields have a label of their own
     state = serializers.CharField()
     question = serializers.CharField()
     allow = serializers.BooleanField(help_text="Clearance: the verdict is go, and both sides have signed.")
@@ -150,7 +150,7 @@ def item(row: presenting.ShownItem) -> dict[str, Any]:
 
 class OpenSerializer(serializers.Serializer[Any]):
     system = serializers.SlugField()
-    label = serializers.CharField(max_length=60)
+    label = serializers.CharField(max_length=60)  # type: ignore[assignment]  # DRF fields have a label of their own
     summary = serializers.CharField(default="", allow_blank=True)
     ticket_url = serializers.URLField(default="", allow_blank=True)
     pin_newest = serializers.BooleanField(default=True, help_text="Pin the newest approved version of every component.")
@@ -198,7 +198,7 @@ class PlanSerializer(serializers.Serializer[Any]):
     hours = serializers.IntegerField()
     error_rate_max = serializers.DecimalField(max_digits=6, decimal_places=5)
     p95_ms_max = serializers.IntegerField()
-    source = serializers.UUIDField()
+    source = serializers.UUIDField()  # type: ignore[assignment]  # DRF fields have a source of their own
 
 
 class SignSerializer(serializers.Serializer[Any]):

@@ -1,5 +1,6 @@
 """How a release meets its users: the plan, and the run that is watched."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
@@ -56,3 +57,10 @@ class Rollout(models.Model):
 
     def __str__(self) -> str:
         return f"{self.strategy} of {self.release}"
+
+    @property
+    def began(self) -> datetime:
+        """The start of a run that has started."""
+        if self.started_at is None:
+            raise ValueError("this rollout has not started")
+        return self.started_at

@@ -114,7 +114,7 @@ def _attach(request: HttpRequest, common: dict[str, Any]) -> Evidence:
     """A file, a link of which we keep what it answers now, or a record written here."""
     form = AttachForm(request.POST, request.FILES)
     if not form.is_valid():
-        raise InvalidInput(next(iter(form.errors.values()))[0])
+        raise InvalidInput(str(next(iter(form.errors.values()))[0]))
     data = form.cleaned_data
     common |= {"note": data["note"], "replace": data["replace"]}
     if uploaded := data["file"]:

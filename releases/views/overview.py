@@ -59,11 +59,9 @@ def decision(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_GET
 def reproduction(request: HttpRequest, request_id: str) -> HttpResponse:
     """Each request that this id names, recomputed hop by hop."""
-    now = timezone.now()
+    user, now = signed_in(request), timezone.now()
     found = [
-        request_view
-        for request_view in trail.find(request_id)
-        if request.user.has_perm("audit.browse", request_view.system)
+        request_view for request_view in trail.find(request_id) if user.has_perm("audit.browse", request_view.system)
     ]
     if not found:
         raise NotFound("No request that you may see has this id.")

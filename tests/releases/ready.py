@@ -1,4 +1,4 @@
-"""A release that may go to its canary: every item done, drills passed, an alarm channel proven, a real evaluation judged."""
+"""A release that may go to its canary: items done, drills passed, an alarm channel proven, an evaluation judged."""
 
 from pathlib import Path
 from typing import Any

@@ -326,7 +326,7 @@ def test_taking_facts_away_never_opens_the_gate(data, question):
 @pytest.mark.parametrize("path", _PATHS, ids=".".join)
 def test_each_fact_is_needed_by_one_question_or_does_not_matter_to_any(path):
     """Removing one fact alone: the full release never goes without it, except for what only informs."""
-    informs = {"retained_release", "evaluation.metric", "evaluation.errored", "evaluation.reasons", "evaluation.run", "evaluation.baseline_run",
-               "evaluation.raw_digest", "evaluation.tool", "evaluation.delta", "evaluation.lower", "evaluation.upper",
-               "evaluation.mismatch"}  # fmt: skip
+    informs = {"retained_release", "evaluation.metric", "evaluation.errored", "evaluation.reasons", "evaluation.run",
+               "evaluation.baseline_run", "evaluation.raw_digest", "evaluation.tool", "evaluation.delta",
+               "evaluation.lower", "evaluation.upper", "evaluation.mismatch"}  # fmt: skip
     assert judge(without(go_facts(), path)).go == (".".join(path) in informs)
