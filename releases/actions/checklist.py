@@ -95,24 +95,17 @@ def attach_evidence(
 
     `replace` supersedes what is there; otherwise the new one stands beside it.
     """
-    if not content:
-        raise InvalidInput("The file is empty. Evidence has content.")
-    if len(content) > settings.EVIDENCE_MAX_BYTES:
-        limit = settings.EVIDENCE_MAX_BYTES // 2**20
-        raise InvalidInput(f"Evidence is limited to {limit} MiB. Attach a link with a digest instead.")
+    _check_size(content)
     with changing(release_id, by=by, now=now, why=f"New evidence was attached to “{key}”.") as release:
         item, definition = _item(release, key, revision)
         refuse(rules.attach_refusals(person(by, release, now=now), item_view(item, definition, release)))
-        accepted = {entry.partition(":")[0] for entry in definition.evidence}
-        if kind not in accepted:
-            raise InvalidInput(f"This item accepts {' or '.join(sorted(accepted))}, not {kind or 'nothing'}.")
+        _check_kind(kind, definition)
         digest = vault.put(content, kind="evidence", media_type=media_type, now=now, system=release.system.slug)
         living = item.evidence.filter(superseded_at=None)
         if same := living.filter(digest=digest).first():
             return same
         if replace:
             living.update(superseded_at=now)
-        validity = timedelta(days=definition.validity_days) if definition.validity_days else None
         evidence = Evidence.objects.create(
             item=item,
             kind=kind,
@@ -125,27 +118,49 @@ def attach_evidence(
             attached_by=by,
             via=via,
             attached_at=now,
-            valid_until=now + validity if validity else None,
+            valid_until=_valid_until(definition, now),
         )
         _unverify(item, sent_back="", stale="")
-        _record(
-            "item.evidence-attached",
-            item,
-            release,
-            by=by,
-            now=now,
-            via=via,
-            evidence=str(evidence.pk),
-            title=evidence.title,
-            digest=digest,
-            evidence_kind=kind,
-            media_type=media_type,
-            size=evidence.size,
-            url=url,
-            replaced=replace,
-        )
+        _record_evidence(evidence, release, by=by, now=now, replaced=replace)
         emit("releases.evidence-attached", subject=item.subject, payload=label_of(release) | {"item": key}, now=now)
         return evidence
+
+
+def _record_evidence(evidence: Evidence, release: Release, *, by: User, now: datetime, replaced: bool) -> None:
+    _record(
+        "item.evidence-attached",
+        evidence.item,
+        release,
+        by=by,
+        now=now,
+        via=evidence.via,
+        evidence=str(evidence.pk),
+        title=evidence.title,
+        digest=evidence.digest,
+        evidence_kind=evidence.kind,
+        media_type=evidence.media_type,
+        size=evidence.size,
+        url=evidence.url,
+        replaced=replaced,
+    )
+
+
+def _check_size(content: bytes) -> None:
+    if not content:
+        raise InvalidInput("The file is empty. Evidence has content.")
+    if len(content) > settings.EVIDENCE_MAX_BYTES:
+        limit = settings.EVIDENCE_MAX_BYTES // 2**20
+        raise InvalidInput(f"Evidence is limited to {limit} MiB. Attach a link with a digest instead.")
+
+
+def _check_kind(kind: str, definition: ItemDef) -> None:
+    accepted = {entry.partition(":")[0] for entry in definition.evidence}
+    if kind not in accepted:
+        raise InvalidInput(f"This item accepts {' or '.join(sorted(accepted))}, not {kind or 'nothing'}.")
+
+
+def _valid_until(definition: ItemDef, now: datetime) -> datetime | None:
+    return now + timedelta(days=definition.validity_days) if definition.validity_days else None
 
 
 def _unverify(item: Item, *, sent_back: str, stale: str) -> None:

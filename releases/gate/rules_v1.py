@@ -196,6 +196,11 @@ def request_ids(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
     return _share(rates.with_request_id, rates.requests, Decimal(1), bars, "requests whose id is carried end to end")
 
 
+# A request whose provider call was cut off has no token count, so no cost. A few such do not hide what a request costs;
+# more than these may be the expensive ones.
+COST_KNOWN_MIN = Decimal("0.95")
+
+
 @rule("cost-per-request")
 def cost_per_request(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
     """Cost per request over the baseline's, at most the allowed increase; a first release has an absolute cap."""
@@ -203,11 +208,11 @@ def cost_per_request(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
     if rates is None or rates.requests < bars.min_requests:
         missing = bars.min_requests - (rates.requests if rates else 0)
         return unknown(f"{missing} more requests are needed before cost per request can be judged.")
-    if rates.cost_known < rates.requests:
+    if rates.cost_known > rates.requests or rates.cost_known < COST_KNOWN_MIN * rates.requests:
         return unknown(f"The cost of {rates.requests - rates.cost_known} of {rates.requests} requests is unknown.")
     if not finite(rates.cost_usd):
         return unknown("The cost is not a number.")
-    cost = rates.cost_usd / rates.requests
+    cost = rates.cost_usd / rates.cost_known
     if facts.first_release:
         if cost > bars.first_release_cost_cap_usd:
             return Finding(

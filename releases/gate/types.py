@@ -138,8 +138,8 @@ class RatesFact:
     schema_valid: int
     with_sources: int
     with_request_id: int
-    cost_known: int
-    cost_usd: Decimal
+    cost_known: int  # requests
+    cost_usd: Decimal  # of those
     baseline_cost_per_request_usd: Decimal | None
     unapproved: int
 

@@ -138,7 +138,9 @@ def test_schema_validation_rate(valid, checked, state):
     [
         ("1.1", 1000, "0.001", ItemState.VERIFIED),
         ("1.1001", 1000, "0.001", ItemState.FAILED),
-        ("1.1", 999, "0.001", ItemState.UNKNOWN),
+        ("1.045", 950, "0.001", ItemState.VERIFIED),
+        ("1.0439", 949, "0.001", ItemState.UNKNOWN),
+        ("1.1", 1001, "0.001", ItemState.UNKNOWN),
         ("1.1", 1000, None, ItemState.UNKNOWN),
         ("NaN", 1000, "0.001", ItemState.UNKNOWN),
         ("1.1", 1000, "0", ItemState.UNKNOWN),
