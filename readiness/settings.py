@@ -219,6 +219,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # subdomains of our address are other people's
     "security.W008",  # the proxy that has the certificate redirects
     "security.W021",  # so is the browsers' preload list
+    "drf_spectacular.W001",  # several things have a kind and a state: the schema numbers their names
 ]
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
