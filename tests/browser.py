@@ -120,6 +120,8 @@ def axe_clean() -> Callable[[Page], None]:
     def check(page: Page) -> None:
         page.wait_for_load_state("load")
         page.evaluate("document.fonts.ready")
+        # Colours that are still fading from one theme to the other are nobody's contrast.
+        page.evaluate("Promise.allSettled(document.getAnimations().map(animation => animation.finished))")
         found = [
             f"{violation['id']} ({violation['impact']}): {node['target']} {node['html'][:160]}"
             for violation in Axe().run(page).response["violations"]

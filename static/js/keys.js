@@ -14,9 +14,11 @@ const links = JSON.parse(one("#palette-links")?.textContent || "[]");
 function fill() {
   const typed = box.value.trim().toLowerCase();
   const parts = typed.split(/\s+/);
-  const found = links.filter((link) =>
-    link.url.includes("{q}") ? typed : parts.every((part) => `${link.label} ${link.hint}`.toLowerCase().includes(part)),
+  const named = links.filter(
+    (link) => !link.url.includes("{q}") && parts.every((part) => `${link.label} ${link.hint}`.toLowerCase().includes(part)),
   );
+  // Pages that have the words in their name come before searches for them.
+  const found = [...named, ...links.filter((link) => typed && link.url.includes("{q}"))];
   list.replaceChildren(
     ...found.slice(0, 12).map((link, index) => {
       const option = document.createElement("li");

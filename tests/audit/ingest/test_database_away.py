@@ -20,6 +20,15 @@ from tests.audit.sending import chat_trace, ingest_token, request_json
 ROOT = Path(__file__).resolve().parents[3]
 
 
+def _connect(host, port):
+    """To the database: by TCP, or by its socket where the host is a folder."""
+    if not host.startswith("/"):
+        return socket.create_connection((host, port))
+    far = socket.socket(socket.AF_UNIX)
+    far.connect(f"{host}/.s.PGSQL.{port}")
+    return far
+
+
 class Cable:
     """A TCP proxy that can be cut, and plugged in again."""
 
@@ -38,7 +47,7 @@ class Cable:
             if not self.open:
                 near.close()
                 continue
-            far = socket.create_connection(self.target)
+            far = _connect(*self.target)
             self.pairs.append((near, far))
             for a, b in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=(a, b), daemon=True).start()
