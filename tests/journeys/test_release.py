@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts.totp import code_at
 from demo.project import FILES, PEOPLE
@@ -32,6 +32,9 @@ from tests.readiness.running import CHECKOUT, Up
 SLUG, LABEL = "support-assistant", "2026.10.4"
 RELEASE = f"/systems/{SLUG}/releases/{LABEL}/"
 PASSWORD = "a-journey-of-a-thousand-miles"  # as in scene.py
+# What an operator opens: this machine's Prometheus and webhook receiver, and a folder of evaluation files.
+OPENED = {"READINESS_EGRESS_ALLOW": "127.0.0.0/8", "READINESS_EVALUATION_ROOTS": str(CHECKOUT / "demo" / "files")}
+BAR = "clears the evaluation bar"
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -49,7 +52,7 @@ class Product:
             ["sh", "-c", f"set -a; . {self.data}/environment; env -0"],
             capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]},
         ).stdout  # fmt: skip
-        return dict(line.split("=", 1) for line in lines.split("\0") if "=" in line)
+        return OPENED | dict(line.split("=", 1) for line in lines.split("\0") if "=" in line)
 
     def python(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -79,8 +82,7 @@ class Product:
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     folder = Path(subprocess.check_output(["mktemp", "-d", "-t", "journey-XXXXXX"], text=True).strip())
     folder.chmod(0o711)
-    opened = {"READINESS_EGRESS_ALLOW": "127.0.0.0/8", "READINESS_EVALUATION_ROOTS": str(CHECKOUT / "demo" / "files")}
-    with Up(folder / "data", env=opened) as up:
+    with Up(folder / "data", env=OPENED) as up:
         up.wait_for("Ready", 240)
         yield Product(up, folder / "data")
     subprocess.run(["rm", "-rf", str(folder)], check=True)
@@ -125,6 +127,11 @@ def person(browser: Browser, product: Product) -> Iterator[Callable[[str], Page]
     yield come
     for page in pages.values():
         page.context.close()
+
+
+def choose(select: Locator, words: str) -> None:
+    """Takes the option that begins with these words, as a person reads them."""
+    select.select_option(value=select.locator("option", has_text=words).first.get_attribute("value"))
 
 
 def sign(product: Product, page: Page, who: str, side: str) -> None:
@@ -183,7 +190,7 @@ def make_the_system(product: Product, person: Callable[[str], Page], metrics: st
               "privacy": "privacy", "model_regressions": "engineer2", "budget": "product", "on_call": "operator",
               "escalation": "operator2"}  # fmt: skip
     for area, who in owners.items():
-        page.locator(f"[name=owner_{area}]").select_option(label=PEOPLE[who][0])
+        choose(page.locator(f"[name=owner_{area}]"), PEOPLE[who][0])
     page.get_by_role("button", name="Make the system").click()
     expect(page.get_by_role("heading", name="Support assistant")).to_be_visible()
     return dict(product.scene("components", slug=SLUG, prometheus=metrics, webhook=webhook.url))
@@ -198,7 +205,7 @@ def open_the_release(product: Product, person: Callable[[str], Page]) -> None:
     page.get_by_role("button", name="Open release").click()
     expect(page.get_by_role("heading", name="Pins and plan")).to_be_visible()
     expect(page.locator("#pins").get_by_text("complete")).to_be_visible()
-    page.get_by_label("Watched with").select_option(label="Prometheus")
+    choose(page.get_by_label("Watched with"), "Prometheus")
     page.get_by_role("button", name="Save plan").click()
     page.get_by_role("button", name="Begin the review").click()
     expect(page.locator("#verdict")).to_contain_text("No-go")
@@ -233,11 +240,11 @@ def fill_the_checklist(product: Product, person: Callable[[str], Page]) -> None:
 def pull_the_evaluation(person: Callable[[str], Page]) -> None:
     """The worker reads the file that the real tool wrote, judges it, and the item shows it."""
     page = person("engineer")
-    assert "Evaluation" in page_reasons(page)
+    assert BAR in page_reasons(page)
     page.goto(f"/systems/{SLUG}/sources/")
     page.get_by_role("link", name="Inspect AI logs").first.click()
     page.get_by_role("button", name="Pull now").click()
-    until(lambda: "Evaluation" not in page_reasons(page), 90, "The evaluation was never judged.")
+    until(lambda: BAR not in page_reasons(page), 90, "The evaluation was never judged.")
 
 
 def page_reasons(page: Page) -> str:
