@@ -27,6 +27,7 @@ from releases.presenting import rollout as rollout_context
 from releases.queries import release_of, system_of, visible_releases
 from web.filters import parse_tokens
 from web.paging import keyset_page
+from web.problems import NotFound
 
 
 def find(request: HttpRequest, slug: str, label: str) -> Release:
@@ -116,8 +117,10 @@ def rollout_part(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     release = find(request, slug, label)
     now = timezone.now()
     found = standing(release, page.question_now(release), now=now)
-    context = {"rollout": rollout_context.rollout(release, found.bars, now=now)}
-    return render(request, "releases/parts/rollout.html", context)
+    shown = rollout_context.rollout(release, found.bars, now=now)
+    if shown is None:
+        raise NotFound("The rollout of this release has not started.")
+    return render(request, "releases/parts/rollout.html", {"rollout": shown})
 
 
 def entries_of(release: Release) -> Any:
