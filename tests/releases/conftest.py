@@ -32,13 +32,13 @@ def whole(db):
     return make_whole_system()
 
 
-def make_sampled(whole) -> None:
+def make_sampled(whole, *, now=NOW) -> None:
     """Prompt and golden set of the evaluation files that real tools made, as the newest approved versions."""
     contents = {"prompt": SAMPLES / "prompt-2026.11.2.txt", "dataset": SAMPLES / "golden-set.jsonl"}
     reviewers = {"prompt": whole.people.engineer2, "dataset": whole.people.product}
     for kind, path in contents.items():
         component = whole.versions[kind].component
-        make_version(component, path.read_bytes(), by=whole.people.engineer, reviewer=reviewers[kind])
+        make_version(component, path.read_bytes(), by=whole.people.engineer, reviewer=reviewers[kind], now=now)
 
 
 @pytest.fixture
