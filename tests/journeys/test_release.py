@@ -329,7 +329,7 @@ def audit(product: Product, person: Callable[[str], Page], tokens: dict[str, str
     until(listed, 90, "The request never showed up in the trail.")
     page.locator("table a").first.click()
     expect(page.get_by_text(LABEL).first).to_be_visible()
-    expect(page.get_by_text("sha256").first.or_(page.locator("[data-copy]").first)).to_be_visible()
+    expect(page.get_by_text("Prompt hash")).to_be_visible()
     page.get_by_role("link", name="Reproduce").first.click()
     expect(page.get_by_role("heading", name="Reproduce a decision")).to_be_visible()
     expect(page.get_by_text("Gate 1 says go again.")).to_be_visible()
