@@ -27,10 +27,12 @@ _ELSEWHERE = Path("/var/lib/readiness")
 
 
 class Postgres:
-    def __init__(self, *, data: Path, secrets: Path, durable: bool = True) -> None:
+    def __init__(self, *, data: Path, secrets: Path, durable: bool = True, port: int | None = None) -> None:
+        """With a `port` it listens on this machine's loopback besides its socket: tests put proxies in between."""
         self.account = service_account()
         self.secrets = secrets
         self.durable = durable
+        self.port = port
         self.home = self._make_home(data / "postgres")
         self.cluster = self.home / "cluster"
         self.socket = Path()
@@ -51,7 +53,10 @@ class Postgres:
         return roles.ensure(self.url("postgres"), database=DATABASE, passwords=passwords)
 
     def url(self, role: str, *, database: str = DATABASE) -> str:
-        return f"postgres://{role}:{quote(self.password(role), safe='')}@/{database}?host={quote(str(self.socket))}"
+        password = quote(self.password(role), safe="")
+        if self.port:
+            return f"postgres://{role}:{password}@127.0.0.1:{self.port}/{database}"
+        return f"postgres://{role}:{password}@/{database}?host={quote(str(self.socket))}"
 
     def password(self, role: str) -> str:
         return keys.kept(self.secrets / f"database_{role}", keys.password)
@@ -144,6 +149,8 @@ class Postgres:
             "max_connections": "100",
             "log_min_messages": "warning",
         }
+        if self.port:
+            settings |= {"listen_addresses": "127.0.0.1", "port": str(self.port)}
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from readiness.up import keys
-from readiness.up.broker import Broker
+from readiness.up.broker import Broker, free_port
 from readiness.up.errors import Stopped, UpError
 from readiness.up.folder import Folder
 from readiness.up.postgres import Postgres
@@ -32,7 +32,7 @@ def main(command: Sequence[str]) -> int:
         variables = {"READINESS_DATA_DIR": temporary, **keys.of_the_application(folder.keys)}
         try:
             if not is_set("DATABASE_URL"):
-                postgres = Postgres(data=folder.path, secrets=folder.keys, durable=False)
+                postgres = Postgres(data=folder.path, secrets=folder.keys, durable=False, port=free_port())
                 postgres.start(keeper)
                 variables["DATABASE_URL"] = postgres.url("postgres")  # it makes the test database
             if not is_set("CELERY_BROKER_URL"):

@@ -18,8 +18,6 @@ from audit.models import Span
 from tests.audit.sending import chat_trace, ingest_token, request_json
 
 ROOT = Path(__file__).resolve().parents[3]
-# It needs a PostgreSQL that listens on TCP, which the one of bin/test does not yet: run it with DATABASE_URL set.
-pytestmark = pytest.mark.long
 
 
 def _connect(host, port):
