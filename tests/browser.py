@@ -121,7 +121,9 @@ def axe_clean() -> Callable[[Page], None]:
         page.wait_for_load_state("load")
         page.evaluate("document.fonts.ready")
         # Colours that are still fading from one theme to the other are nobody's contrast.
-        page.evaluate("Promise.allSettled(document.getAnimations().map(animation => animation.finished))")
+        page.evaluate(
+            "document.getAnimations().forEach(a => a.effect.getComputedTiming().endTime < Infinity && a.finish())"
+        )
         found = [
             f"{violation['id']} ({violation['impact']}): {node['target']} {node['html'][:160]}"
             for violation in Axe().run(page).response["violations"]
