@@ -21,7 +21,7 @@ def _data_folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _own_data_folder(request, settings, _data_folder, tmp_path):
+def _own_data_folder(request, settings, _data_folder, tmp_path_factory):
     """Keys and signed heads live as long as the database they belong to: committed ones for the whole session.
 
     A test whose transaction is rolled back works on a copy, which goes with it.
@@ -31,4 +31,4 @@ def _own_data_folder(request, settings, _data_folder, tmp_path):
     if commits or {"live_server", "transactional_db"} & set(request.fixturenames):
         settings.DATA_DIR = _data_folder
     else:
-        settings.DATA_DIR = shutil.copytree(_data_folder, tmp_path / "data")
+        settings.DATA_DIR = shutil.copytree(_data_folder, tmp_path_factory.mktemp("own") / "data")

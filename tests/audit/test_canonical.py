@@ -109,7 +109,7 @@ def test_exact_types_have_one_text(value, expected):
         {1: 2},
         {Shade.RED: 2, "red": 3},
         b"bytes",
-        object(),
+        pytest.param(object(), id="an object"),
         Point,
     ],
     ids=repr,
