@@ -95,11 +95,18 @@ def references(release: Release, *, now: datetime) -> dict[str, Any]:
     """What the facts rest on and can be looked up again: the raw answers, the windows, the head of the request log."""
     judgement = release.judgements.select_related("run").first()
     plan = Rollout.objects.filter(release=release, started_at__isnull=False).first()
-    seen = windows.series(source=plan.source, release_label=release.label, since=plan.began, until=now) if plan else ()
+    seen = [
+        (label, window)
+        for label in ((release.label, plan.baseline_label) if plan else ())
+        if plan and label
+        for window in windows.series(source=plan.source, release_label=label, since=plan.began, until=now)
+    ]
     head = Checkpoint.objects.order_by("-size").first()
     return {
         "evaluation_raw": judgement.run.raw_digest if judgement else None,
-        "windows": [{"since": w.since, "until": w.until, "raw_digest": w.raw_digest} for w in seen],
+        "windows": [
+            {"release": label, "since": w.since, "until": w.until, "raw_digest": w.raw_digest} for label, w in seen
+        ],
         "request_log": trail.last_checkpoint(),
         "decision_log": {"size": head.size, "root": head.root.hex()} if head else None,
     }
@@ -289,10 +296,15 @@ def _canary(release: Release, plan: Rollout | None, bars: ReleaseBars, *, now: d
 
 
 def judge_rollout(release: Release, plan: Rollout, bars: ReleaseBars, *, now: datetime) -> canary.CanaryVerdict:
-    since = plan.began
-    until = plan.ended_at or now
-    series = windows.series(source=plan.source, release_label=release.label, since=since, until=until)
-    return canary.judge(series, limits_of(plan, bars), since=since, until=until)
+    """The stored windows of the rollout, beside those of the release that was live when it started."""
+    since, until = plan.began, plan.ended_at or now
+    mine, live = (
+        windows.series(source=plan.source, release_label=label, since=since, until=until) if label else ()
+        for label in (release.label, plan.baseline_label)
+    )
+    return canary.judge(
+        mine, limits_of(plan, bars), since=since, until=until, baseline=live, compared=bool(plan.baseline_label)
+    )
 
 
 def limits_of(plan: Rollout, bars: ReleaseBars) -> canary.Limits:
@@ -302,7 +314,10 @@ def limits_of(plan: Rollout, bars: ReleaseBars) -> canary.Limits:
         hours=max(plan.hours, bars.canary_hours),
         coverage=bars.coverage,
         failure_limit=bars.failure_limit,
+        inconclusive_limit=bars.inconclusive_limit,
+        consecutive_error_limit=bars.consecutive_error_limit,
         min_requests=bars.min_requests,
+        least_effect=bars.canary_least_effect,
     )
 
 

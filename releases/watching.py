@@ -8,6 +8,7 @@ from django.db import transaction
 from audit import canonical, ledger
 from audit.actors import SYSTEM
 from metrics import windows
+from metrics.judges import canary
 from releases.actions.checklist import attach_measurement
 from releases.actions.rollout import watched
 from releases.facts import judge_rollout
@@ -39,9 +40,18 @@ def watch(rollout: Rollout, *, now: datetime) -> None:
     while stored := windows.pull_window(
         source=rollout.source, release_label=release.label, since=since, until=now, now=now
     ):
+        # The live release in the same minutes. Its gaps cost comparison, and too little comparison is no pass.
+        if rollout.baseline_label:
+            windows.pull_window(
+                source=rollout.source,
+                release_label=rollout.baseline_label,
+                since=since,
+                until=stored[-1].until,
+                now=now,
+            )
         since = stored[-1].until
         judged = judge_rollout(release, rollout, bars, now=since)
-        breach = " ".join(judged.reasons) if judged.outcome == "fail" else ""
+        breach = " ".join(judged.reasons) if judged.outcome in canary.ENDING else ""
         watched(rollout=rollout, until=since, breach=breach, now=now)
         if breach:
             return

@@ -168,6 +168,39 @@ class ReleaseBars(Thresholds):
             why="One window above a threshold ends the canary, unless this says otherwise.",
         ),
     ] = 0
+    inconclusive_limit: Annotated[
+        int,
+        Bar(
+            "Canary: hours that did not count, tolerated",
+            "hours",
+            0,
+            720,
+            strict="lower",
+            why="An hour with gaps, or that served nobody, says nothing. More of them leave it inconclusive.",
+        ),
+    ] = 24
+    consecutive_error_limit: Annotated[
+        int,
+        Bar(
+            "Canary: unanswered pulls in a row, tolerated",
+            "windows",
+            0,
+            1440,
+            strict="lower",
+            why="A canary that nobody can see is taken back, not left to run.",
+        ),
+    ] = 30
+    canary_least_effect: Annotated[
+        Decimal,
+        Bar(
+            "Canary: worse than the live release by",
+            "share",
+            0,
+            1,
+            strict="lower",
+            why="How much more of its requests must fail, or be slow, to be stopped. Significance is not enough.",
+        ),
+    ] = Decimal("0.002")
     min_requests: Annotated[
         int,
         Bar(

@@ -3,6 +3,9 @@
 It fails when hours with enough requests lie above a trigger, when the evidence within an hour that the true rate lies
 above it is overwhelming (so that a bad release is stopped within a window or two), or when it is worse than the live
 release. The clock counts only covered hours; what was not answered never counts for it.
+
+Limits are named as Argo Rollouts names them, and all of its ways to pass on silence are closed: whatever outcome is
+worse wins (fail, then error, then inconclusive), errors in a row end the run, and nothing that stops early is a pass.
 """
 
 import hashlib
@@ -14,10 +17,12 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
 from metrics.judges import sequential
+from metrics.judges.against_live import Comparison, compare
 from metrics.judges.latency import Histogram, merge, quantile, slower_than, total
 
 ERRORS, SLOW = "error rate", "p95"
-PASS, FAIL, INCONCLUSIVE, RUNNING = "pass", "fail", "inconclusive", "running"
+PASS, FAIL, ERROR, INCONCLUSIVE, RUNNING = "pass", "fail", "error", "inconclusive", "running"
+ENDING = (FAIL, ERROR)  # the rollout is taken back at once
 BIN = timedelta(hours=1)
 _TICK = timedelta(microseconds=1)
 SLOW_SHARE = Decimal("0.05")  # p95 above the limit is: more than 5 % of the requests slower than it
@@ -38,8 +43,10 @@ class WindowFacts:
 
 @dataclass(frozen=True)
 class Limits:
-    """Rates are shares. `failure_limit`: breaches that are tolerated. `alpha`: chance that the sequential tests ever
-    raise a false alarm in a whole rollout. `least_effect`: how much worse than the baseline is worth stopping for."""
+    """Rates are shares. More than `failure_limit` breaches fail, more than `consecutive_error_limit` unanswered windows
+    in a row are an error, more than `inconclusive_limit` hours that do not count leave it inconclusive for good.
+    `alpha`: chance that the sequential tests ever raise a false alarm in a whole rollout. `least_effect` and
+    `least_slowdown`: how much worse than the live release is worth stopping for."""
 
     error_rate_max: Decimal
     p95_ms_max: int
@@ -49,6 +56,9 @@ class Limits:
     min_requests: int
     alpha: Decimal = Decimal("0.05")
     least_effect: Decimal = Decimal("0.002")
+    least_slowdown: Decimal = Decimal("1.1")  # times the live release's p95
+    inconclusive_limit: int = 24
+    consecutive_error_limit: int = 30
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ class CanaryVerdict:
     bins: tuple[Bin, ...]
     windows_digest: str
     p_worse: Decimal | None = None  # always-valid p-value of "no worse than the baseline"; None: nothing to compare
+    compared_requests: int = 0
 
 
 def judge(
@@ -97,21 +108,27 @@ def judge(
     since: datetime,
     until: datetime,
     baseline: Sequence[WindowFacts] = (),
+    compared: bool = False,
 ) -> CanaryVerdict:
-    """Judges the rollout from `since` to `until`; others are left out. `baseline`: windows of the live release."""
+    """Judges the rollout from `since` to `until`; others are left out.
+
+    `baseline`: windows of the live release. `compared`: there is one, so a comparison that is missing blocks.
+    """
     seen = sorted((_checked(window) for window in windows if _within(window, since, until)), key=lambda w: w.since)
+    live = sorted((window for window in baseline if _within(window, since, until)), key=lambda w: w.since)
     bins = tuple(_bins(seen, limits, since, until))
     breached = tuple(_breaches(seen, bins, limits))
     answered = [window for window in seen if window.answered]
     requests, errors = (sum(getattr(w, name) for w in answered) for name in ("requests", "errors"))
     spread = merge(window.latency for window in answered)
-    worse, p_worse = _compare(answered, baseline, limits)
+    against = _compare(answered, live, limits)
     covered = sum(item.covered for item in bins)
-    outcome, reasons = _decide(bins, breached, worse, limits, since, until)
+    outcome, reasons = _decide(bins, breached, limits, since, until)
+    outcome, reasons = _worst(outcome, reasons, seen, bins, against, limits, compared=compared)
     return CanaryVerdict(
         outcome=outcome,
         reasons=tuple(reasons),
-        notes=tuple(_notes(bins, breached, limits, p_worse)),
+        notes=tuple(_notes(bins, breached, limits, against)),
         covered_hours=Decimal(covered),
         requests=requests,
         errors=errors,
@@ -120,8 +137,11 @@ def judge(
         breaches=len(breached),
         breached=breached,
         bins=bins,
-        windows_digest=digest(seen),
-        p_worse=p_worse,
+        windows_digest=digest([*seen, *live]),
+        p_worse=None
+        if against.p_worse is None
+        else Decimal(against.p_worse).quantize(Decimal("0.000001"), ROUND_HALF_EVEN),
+        compared_requests=against.requests,
     )
 
 
@@ -137,13 +157,12 @@ def digest(windows: Sequence[WindowFacts]) -> str:
 def _decide(
     bins: Sequence[Bin],
     breached: Sequence[Breach],
-    worse: list[str],
     limits: Limits,
     since: datetime,
     until: datetime,
 ) -> tuple[str, list[str]]:
-    if len(breached) > limits.failure_limit or worse:
-        return FAIL, [breach.sentence for breach in breached] + worse
+    if len(breached) > limits.failure_limit:
+        return FAIL, [breach.sentence for breach in breached]
     covered, requests = sum(item.covered for item in bins), sum(item.requests for item in bins)
     reasons = []
     if covered < limits.hours:
@@ -159,6 +178,45 @@ def _decide(
         if Fraction(bad) / requests > Fraction(share_max):
             reasons.append(_sentence(trigger, since, until, bad, requests, limits))
     return (FAIL, reasons) if reasons else (PASS, [])
+
+
+def _worst(
+    outcome: str,
+    reasons: list[str],
+    windows: Sequence[WindowFacts],
+    bins: Sequence[Bin],
+    against: Comparison,
+    limits: Limits,
+    *,
+    compared: bool,
+) -> tuple[str, list[str]]:
+    """What else speaks against it. Of all outcomes the worst wins, and every reason for it is told."""
+    found = {FAIL: list(against.reasons), ERROR: [], INCONCLUSIVE: []}
+    silent = _longest_silence(windows)
+    if silent > limits.consecutive_error_limit:
+        found[ERROR].append(
+            f"{silent} pulls in a row were not answered; {limits.consecutive_error_limit} are tolerated."
+        )
+    lost = sum(item.complete and not item.covered for item in bins)
+    if lost > limits.inconclusive_limit:
+        found[INCONCLUSIVE].append(f"{lost} hours did not count; {limits.inconclusive_limit} are tolerated.")
+    if compared and outcome == PASS and against.requests < limits.min_requests:
+        found[INCONCLUSIVE].append(
+            f"Not enough data to compare with the live release in the same windows: "
+            f"{against.requests} of {limits.min_requests} requests."
+        )
+    for worse in (FAIL, ERROR, INCONCLUSIVE):
+        if outcome == worse or found[worse]:
+            return worse, (reasons if outcome == worse else []) + found[worse]
+    return outcome, reasons
+
+
+def _longest_silence(windows: Sequence[WindowFacts]) -> int:
+    longest = here = 0
+    for window in windows:
+        here = 0 if window.answered else here + 1
+        longest = max(longest, here)
+    return longest
 
 
 def _checked(window: WindowFacts) -> WindowFacts:
@@ -285,41 +343,19 @@ def _sentence(trigger: str, since: datetime, until: datetime, bad: Decimal, requ
     )
 
 
-def _compare(
-    canary: Sequence[WindowFacts], baseline: Sequence[WindowFacts], limits: Limits
-) -> tuple[list[str], Decimal | None]:
-    """Against the live release, in windows that both answered. Significance alone stops nothing: see `least_effect`."""
+def _compare(canary: Sequence[WindowFacts], baseline: Sequence[WindowFacts], limits: Limits) -> Comparison:
+    """Against the live release, in windows that both answered."""
     others = {w.since: w for w in map(_checked, baseline) if w.answered}
-    pairs = [(window, others[window.since]) for window in canary if window.since in others]
-    if not pairs:
-        return [], None
-    reasons, smallest = [], 1.0
-    for trigger in (ERRORS, SLOW):
-        blocks = [
-            sequential.Block(
-                mine.requests,
-                float(_bad_in(trigger, mine, limits)),
-                other.requests,
-                float(_bad_in(trigger, other, limits)),
-            )
-            for mine, other in pairs
-        ]
-        p_value = sequential.p_value(sequential.log_wealth_worse(blocks))
-        smallest = min(smallest, p_value)
-        mine_bad, mine_all = sum(b.bad for b in blocks), sum(b.requests for b in blocks)
-        base_bad, base_all = sum(b.baseline_bad for b in blocks), sum(b.baseline_requests for b in blocks)
-        if p_value > float(limits.alpha) / 4 or not mine_all or not base_all:
-            continue
-        if Fraction(mine_bad) / mine_all - Fraction(base_bad) / base_all >= Fraction(limits.least_effect):
-            what = "of its requests failed" if trigger == ERRORS else f"took longer than {limits.p95_ms_max} ms"
-            reasons.append(
-                f"Worse than the live release in the same windows: {_percent(mine_bad, mine_all)} {what}, against "
-                f"{_percent(base_bad, base_all)}."
-            )
-    return reasons, Decimal(smallest).quantize(Decimal("0.000001"), ROUND_HALF_EVEN)
+    return compare(
+        [(window, others[window.since]) for window in canary if window.since in others],
+        p95_ms_max=limits.p95_ms_max,
+        alpha=float(limits.alpha) / 2,
+        least_effect=limits.least_effect,
+        least_slowdown=limits.least_slowdown,
+    )
 
 
-def _notes(bins: Sequence[Bin], breached: Sequence[Breach], limits: Limits, p_worse: Decimal | None) -> Iterator[str]:
+def _notes(bins: Sequence[Bin], breached: Sequence[Breach], limits: Limits, against: Comparison) -> Iterator[str]:
     gaps = [item for item in bins if item.complete and not item.covered]
     for item in gaps[:NAMED]:
         why = "served no request" if item.requests == 0 and item.answered else f"{item.answered:.0%} of it was answered"
@@ -328,7 +364,7 @@ def _notes(bins: Sequence[Bin], breached: Sequence[Breach], limits: Limits, p_wo
         yield f"{len(gaps) - NAMED} more hours do not count."
     if breached and len(breached) <= limits.failure_limit:
         yield f"{len(breached)} of {limits.failure_limit} tolerated breaches: " + " ".join(b.sentence for b in breached)
-    if p_worse is None:
+    if against.p_worse is None:
         yield "There was no live release to compare with in the same windows; only the absolute triggers decide."
 
 

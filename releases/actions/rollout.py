@@ -15,6 +15,7 @@ from releases import rules
 from releases.actions.opening import label_of
 from releases.decisions import standing, store
 from releases.errors import InvalidInput, Refused, refuse
+from releases.facts import live_release
 from releases.fingerprint import fingerprint_of
 from releases.gate.types import Question
 from releases.locking import lock
@@ -42,7 +43,9 @@ def start_rollout(*, release_id: UUID, by: User, now: datetime) -> Release:
         release.state = Release.State.CANARY
         release.save(update_fields=["state"])
         plan.state, plan.started_by, plan.started_at, plan.watched_until = Rollout.State.RUNNING, by, now, now
-        plan.save(update_fields=["state", "started_by", "started_at", "watched_until"])
+        live = live_release(release)
+        plan.baseline_label = live.label if live else ""
+        plan.save(update_fields=["state", "started_by", "started_at", "watched_until", "baseline_label"])
         _approve_traffic(release, share=plan.share, now=now)
         _record(
             "release.rollout-started",
@@ -53,6 +56,7 @@ def start_rollout(*, release_id: UUID, by: User, now: datetime) -> Release:
             strategy=plan.strategy,
             share=plan.share,
             hours=plan.hours,
+            baseline=plan.baseline_label,
         )
         emit("releases.canary-started", subject=release.subject, payload=label_of(release), now=now)
         return release

@@ -38,6 +38,9 @@ class Rollout(models.Model):
     state = models.CharField(max_length=8, choices=State.choices, default=State.PLANNED)
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
     started_at = models.DateTimeField(null=True)
+    baseline_label = models.CharField(
+        max_length=60, blank=True, help_text="The release that was live at the start: the canary is compared with it."
+    )
     watched_until = models.DateTimeField(null=True, help_text="The end of the last window that was judged.")
     ended_at = models.DateTimeField(null=True)
     end_reason = models.TextField(blank=True)

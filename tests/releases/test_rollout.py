@@ -12,6 +12,7 @@ from operations.queries import status_now
 from releases.actions import rollout
 from releases.decisions import standing
 from releases.errors import Refused
+from releases.facts import references
 from releases.gate.types import Question
 from releases.models import Release, Rollout
 from releases.watching import watch
@@ -29,18 +30,19 @@ def canary(stage):
     return stage
 
 
-def windows(stage, hours, *, errors=0, since=START, requests=20):
+def windows(stage, hours, *, errors=0, since=START, requests=20, label="2026.11.2", answered=True):
     """What a source would have answered, minute by minute."""
     Window.objects.bulk_create(
         Window(
             source=stage.source,
-            release_label=stage.release.label,
+            release_label=label,
             since=since + timedelta(minutes=n),
             until=since + timedelta(minutes=n + 1),
-            answered=True,
-            requests=requests,
-            errors=errors,
-            latency=[["100", "200", requests]],
+            answered=answered,
+            requests=requests if answered else None,
+            errors=errors if answered else None,
+            latency=[["100", "200", requests]] if answered else [],
+            reason="" if answered else "It did not answer.",
             asked_at=since,
         )
         for n in range(int(hours * 60))
@@ -80,6 +82,54 @@ def test_a_breach_rolls_back_at_once_and_says_why(canary):
     kinds = entries(subject=release.subject).order_by("-index").values_list("kind", "actor_id")
     assert kinds[0] == ("release.rolled-back", "product")
     assert not standing(release, Question.CANARY, now=START + timedelta(hours=6)).cleared
+
+
+@pytest.fixture
+def beside_live(canary):
+    """The same canary, started while 2026.10.4 was live."""
+    Rollout.objects.filter(release=canary.release).update(baseline_label="2026.10.4")
+    return canary
+
+
+def test_a_canary_is_compared_with_the_release_that_was_live_when_it_started(beside_live):
+    """1 % of errors is below the trigger of 1.5 %; beside a live release with almost none it is worse all the same."""
+    minutes = {"requests": 200, "errors": 2}
+    windows(beside_live, 6, **minutes)
+    windows(beside_live, 6, requests=1800, errors=3, label="2026.10.4")
+    watch(plan(beside_live), now=START + timedelta(hours=6, minutes=5))
+    release = beside_live.again()
+    assert release.state == "rolled-back"
+    assert release.end_reason.startswith("Worse than the live release in the same windows: 1 % of its requests failed")
+    decision_rests_on = references(release, now=START + timedelta(hours=6))["windows"]
+    assert {window["release"] for window in decision_rests_on} == {"2026.11.2", "2026.10.4"}
+
+
+def test_the_live_release_is_pulled_in_the_same_minutes(beside_live):
+    watch(plan(beside_live), now=START + timedelta(minutes=10))
+    stored = set(Window.objects.values_list("release_label", "since"))
+    assert len(stored) == 18
+    assert {since for label, since in stored if label == "2026.10.4"} == {
+        since for label, since in stored if label == "2026.11.2"
+    }
+
+
+def test_full_hours_without_a_comparison_that_was_due_are_no_pass(beside_live):
+    windows(beside_live, 24.5)
+    at = START + timedelta(hours=24, minutes=31)
+    watch(plan(beside_live), now=at)
+    fact = standing(beside_live.again(), Question.RELEASE, now=at).facts.canary
+    assert (fact.outcome, fact.covered_hours) == ("inconclusive", 24)
+    assert "Not enough data to compare with the live release" in fact.reasons[0]
+    assert not beside_live.release.items.get(key="rollout.canary-clean").evidence.exists()
+
+
+def test_a_canary_that_nobody_can_see_is_taken_back(canary):
+    windows(canary, 1)
+    windows(canary, 0.6, since=START + timedelta(hours=1), answered=False)
+    watch(plan(canary), now=START + timedelta(hours=1, minutes=38))
+    release = canary.again()
+    assert release.state == "rolled-back"
+    assert release.end_reason.endswith("pulls in a row were not answered; 30 are tolerated.")
 
 
 def test_nobody_promotes_without_clearance(canary):

@@ -64,7 +64,8 @@ def test_it_runs_until_the_clock_is_full() -> None:
 
 
 def test_nothing_at_all_is_running_and_never_a_pass() -> None:
-    verdict = decide([], until=48)
+    assert decide([], until=48).outcome == "inconclusive"
+    verdict = decide([], replace(LIMITS, inconclusive_limit=48), until=48)
     assert verdict.outcome == "running"
     assert verdict.reasons == ("0 of 24 hours are covered.", "Not enough data: 0 of 300 requests.")
     assert (verdict.error_rate, verdict.p95_ms) == (None, None)
@@ -153,8 +154,9 @@ def test_tolerated_breaches_are_counted_and_told() -> None:
 )
 def test_contradictory_or_missing_numbers_are_gaps(spoilt: dict[str, object]) -> None:
     windows = [replace(w, **spoilt) if w.since.hour == 12 else w for w in hours(24)]  # type: ignore[arg-type]
-    verdict = decide(windows)
+    verdict = decide(windows, replace(LIMITS, consecutive_error_limit=60))
     assert (verdict.outcome, verdict.covered_hours) == ("running", Decimal(23))
+    assert decide(windows).outcome == "error"
 
 
 def test_windows_before_the_start_and_after_the_end_do_not_count() -> None:
@@ -192,16 +194,65 @@ def test_a_difference_that_matters_to_nobody_stops_nothing() -> None:
     assert verdict.outcome == "running"
 
 
-def test_kayenta_426_sparse_errors_are_neither_hidden_nor_taken_for_a_pass() -> None:
-    """A few errors in a trickle of requests: a rank test over mostly empty minutes saw nothing."""
-    sparse = [window(m, requests=1 if m % 4 == 0 else 0, errors=1 if m % 40 == 0 else 0) for m in range(24 * 60)]
-    verdict = decide(sparse)
-    assert (verdict.requests, verdict.errors, verdict.outcome) == (360, 36, "fail")
+def test_a_slower_canary_is_stopped_although_it_keeps_its_limit() -> None:
+    """Every request stays far below 2000 ms, but twice as many lie above the live release's own p95."""
+    fast = ((Decimal(0), Decimal(200), 90), (Decimal(200), Decimal(400), 10))
+    slow = ((Decimal(0), Decimal(200), 70), (Decimal(200), Decimal(400), 30))
+    live = [replace(window(m, requests=100), latency=fast) for m in range(120)]
+    canary = [replace(window(m, requests=100), latency=slow) for m in range(120)]
+    verdict = decide(canary, until=2, baseline=live)
+    assert verdict.reasons == ("Slower than the live release in the same windows: p95 367 ms, against 300 ms.",)
+    assert decide(live, until=2, baseline=canary).outcome == "running", "faster stops nothing"
+
+
+def test_a_comparison_that_was_due_and_could_not_be_made_is_no_pass() -> None:
+    alone = decide(hours(24), compared=True)
+    assert (alone.outcome, alone.reasons) == (
+        "inconclusive",
+        ("Not enough data to compare with the live release in the same windows: 0 of 300 requests.",),
+    )
+    assert decide(hours(24), baseline=hours(24), compared=True).outcome == "pass"
+    assert decide(hours(24), baseline=hours(24, requests=0), compared=True).outcome == "inconclusive"
+
+
+def test_more_unanswered_pulls_in_a_row_than_tolerated_are_an_error_that_ends_it() -> None:
+    limits = replace(LIMITS, consecutive_error_limit=4)
+
+    def silent(count: int) -> list[WindowFacts]:
+        return [window(m, answered=not 30 <= m < 30 + count) for m in range(60)]
+
+    assert decide(silent(4), limits, until=1).outcome == "running"
+    verdict = decide(silent(5), limits, until=1)
+    assert (verdict.outcome, verdict.reasons[-1]) == (
+        "error",
+        "5 pulls in a row were not answered; 4 are tolerated.",
+    )
+    scattered = [window(m, answered=m % 2 == 0) for m in range(60)]
+    assert decide(scattered, limits, until=1).outcome == "running"
+
+
+def test_more_hours_that_do_not_count_than_tolerated_leave_it_inconclusive_for_good() -> None:
+    limits = replace(LIMITS, inconclusive_limit=2)
+    nobody = [window(m, requests=0 if m < 180 else 20) for m in range(27 * 60)]
+    verdict = decide(nobody, limits, until=27)
+    assert (verdict.outcome, verdict.covered_hours) == ("inconclusive", Decimal(24))
+    assert verdict.reasons == ("3 hours did not count; 2 are tolerated.",)
+    assert decide(nobody[60:], limits, until=27).outcome == "inconclusive"
+
+
+def test_the_worst_outcome_wins_whatever_else_holds() -> None:
+    """A breach and a dead source: the breach decides, and a dead source decides over hours that do not count."""
+    limits = replace(LIMITS, consecutive_error_limit=4, inconclusive_limit=0)
+    broken = [window(m, errors=2, answered=m < 60) for m in range(120)]
+    assert decide(broken, limits, until=2).outcome == "fail"
+    silent = [window(m, answered=m < 60) for m in range(120)]
+    assert decide(silent, limits, until=2).outcome == "error"
 
 
 def test_the_digest_changes_with_any_window() -> None:
     windows = hours(2)
     assert decide(windows, until=2).windows_digest == digest(windows)
+    assert decide(windows, until=2, baseline=windows).windows_digest == digest([*windows, *windows])
     assert decide(windows[::-1], until=2).windows_digest == digest(windows)
     assert digest(windows[1:]) != digest(windows)
     assert digest([replace(windows[0], raw_digest="other"), *windows[1:]]) != digest(windows)
