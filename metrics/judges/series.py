@@ -91,7 +91,7 @@ def _moved(here: Floats, there: Floats, direction: str, resamples: int) -> list[
     place = _permuted(here, there, direction, generator, resamples)
     apart = [np.abs(side - np.median(side)) for side in (here, there)]
     spread = _permuted(apart[0], apart[1], "either" if direction == "either" else "up", generator, resamples)
-    pairs = (("mean", place, here, there), ("spread", spread, *apart))
+    pairs = (("mean", place, here, there), ("spread", spread, apart[0], apart[1]))
     return [
         (p, _relative(a.mean(), b.mean()), f"Its {what} is {a.mean():.4g}, against {b.mean():.4g}.")
         for what, p, a, b in pairs

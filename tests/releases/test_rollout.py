@@ -42,7 +42,8 @@ def windows(stage, hours, *, errors=0, since=START, requests=20, label="2026.11.
             requests=requests if answered else None,
             errors=errors if answered else None,
             latency=[["100", "200", requests]] if answered else [],
-            reason="" if answered else "It did not answer.",
+            reason="" if answered else "Nothing was scraped.",
+            raw_digest="" if answered else "sha256:" + "0" * 64,  # it answered, and was empty: not asked again
             asked_at=since,
         )
         for n in range(int(hours * 60))
