@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from django.db import connection
 
 from tests.browser import axe_clean, browser_page, browser_type_launch_args, site
 
@@ -13,6 +14,17 @@ __all__ = ["axe_clean", "browser_page", "browser_type_launch_args", "site"]
 def _quick_passwords(settings):
     """Hashing a password takes half a second by design; a test hashes dozens."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Servers that tests started and stopped may hold a connection a moment longer than the database lives."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(scope="session")

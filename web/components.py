@@ -14,8 +14,8 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from web.problems import Conflict
+from web.samples import checklist, work
 from web.samples import release as sample
-from web.samples import work
 from web.statuses import STATUSES
 
 
@@ -80,8 +80,8 @@ def index(request: HttpRequest) -> HttpResponse:
             {"name": "p95 latency", "value": "871 ms"},
             {"name": "Spent today", "value": "$21.40"},
         ],
-        "checklist": sample.checklist(),
-        "filters": sample.filters(),
+        "checklist": checklist.checklist(),
+        "filters": checklist.filters(),
         "history": work.history(now),
         "evidence": work.evidence(now),
         "rollout": work.rollout(now),
@@ -138,7 +138,7 @@ def _release(
         "releases_url": "#",
         "questions": sample.questions(question, status),
         "gate": gate,
-        "checklist": sample.checklist(),
+        "checklist": checklist.checklist(),
         "signoffs": work.signoffs(now, signed),
         "pins": work.pins(),
         "history": work.history(now),
@@ -235,7 +235,7 @@ def _list(now: datetime) -> dict[str, Any]:
         }
         for row in rows
     ]
-    return {"releases": releases, "filters": sample.filters(), "open_url": "#", "page": {"next_cursor": "b"}}
+    return {"releases": releases, "filters": checklist.filters(), "open_url": "#", "page": {"next_cursor": "b"}}
 
 
 def _empty_list(now: datetime) -> dict[str, Any]:

@@ -38,8 +38,8 @@ def spend(system, usd, at):
 
 @pytest.fixture
 def noon(system, now):
-    """Midday of the system's budget day, so that a test crosses no midnight."""
-    start = day_of(system.time_zone, now).start + timedelta(hours=12)
+    """The next midday of the system's budget day: a test crosses no midnight, and everybody is there by then."""
+    start = day_of(system.time_zone, now + timedelta(days=1)).start + timedelta(hours=12)
     with time_machine.travel(start, tick=False):
         yield start
 

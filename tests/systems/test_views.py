@@ -245,7 +245,7 @@ def test_typed_text_has_plain_line_ends(whole: Whole) -> None:
 
 def test_two_versions_are_compared(whole: Whole) -> None:
     component = Component.objects.get(name="system-prompt")
-    make_version(component, PROMPT + b"Never guess.\n", by=whole.people.engineer)
+    make_version(component, PROMPT + b"Never guess.\n", by=whole.people.engineer, now=NOW)
     client = sign_in(whole.people.engineer)
     text = page(client, "version", "support-bot", "prompt", "system-prompt", 2)
     assert "v1 → v2" in text
@@ -266,8 +266,8 @@ def test_invalid_content_is_explained_with_its_line(whole: Whole) -> None:
 
 
 def test_content_is_shown_as_text_and_never_runs(whole: Whole) -> None:
-    component = make_component(whole.system, Kind.PROMPT, "hostile", by=whole.people.engineer)
-    make_version(component, b"<script>alert(1)</script>\n{{ 7|add:7 }}", by=whole.people.engineer)
+    component = make_component(whole.system, Kind.PROMPT, "hostile", by=whole.people.engineer, now=NOW)
+    make_version(component, b"<script>alert(1)</script>\n{{ 7|add:7 }}", by=whole.people.engineer, now=NOW)
     client = sign_in(whole.people.engineer)
     text = page(client, "version", "support-bot", "prompt", "hostile", 1)
     assert "<script>alert(1)" not in text

@@ -85,15 +85,14 @@ def history(now: datetime) -> list[dict[str, Any]]:
 
 def rollout(now: datetime) -> dict[str, Any]:
     hours = [now - timedelta(hours=21 - hour) for hour in range(22)]
-    candidate = [840 + 70 * math.sin(hour / 2.3) + 18 * (hour % 3) for hour in range(22)]
-    baseline = [800 + 40 * math.sin(hour / 2.6) for hour in range(22)]
-    candidate_known: list[float | None] = [None if hour == 9 else value for hour, value in enumerate(candidate)]
-    cells = [
-        (
-            "missing" if hour == 9 else "ok",
-            f"hour {hour + 1}: {'no answer from Prometheus' if hour == 9 else 'covered'}",
-        )
-        for hour in range(22)
+    candidate = [None if hour == 9 else 840 + 70 * math.sin(hour / 2.3) + 18 * (hour % 3) for hour in range(22)]
+    baseline: list[float | None] = [800 + 40 * math.sin(hour / 2.6) for hour in range(22)]
+    words = ["no answer from Prometheus" if hour == 9 else "covered" for hour in range(22)]
+    cells = [("missing" if n == 9 else "ok", f"hour {n + 1}: {word}") for n, word in enumerate(words)]
+    lines = [Series("candidate", hours, candidate), Series("baseline", hours, baseline, "--control", dashed=True)]
+    rows = [
+        [f"{hour:%H:%M}", *[f"{value:.0f}" if value else "no answer" for value in values]]
+        for hour, *values in zip(hours, candidate, baseline, strict=True)
     ]
     return {
         "title": "Canary",
@@ -106,57 +105,27 @@ def rollout(now: datetime) -> dict[str, Any]:
         "cells": [*cells, ("running", "hour 23: now"), ("not-started", "hour 24"), ("not-started", "hour 25")],
         "strip_label": "21 of 24 hours covered, one gap",
         "note": "One hour had no answer from Prometheus: it does not count, so the canary ends an hour later.",
-        "measures": [
-            {
-                "name": "Error rate",
-                "value": "0.42 %",
-                "limit": "at most 1.5 %",
-                "status": "ok",
-                "spark": [0.3, 0.5, 0.4, 0.7, 0.4, 0.42],
-                "spark_limit": 1.5,
-            },
-            {
-                "name": "p95 latency",
-                "value": "871 ms",
-                "limit": "at most 2,000 ms",
-                "status": "ok",
-                "spark": candidate_known,
-                "spark_limit": 2000,
-            },
-            {
-                "name": "Schema validation",
-                "value": "",
-                "limit": "at least 99 %",
-                "status": "inconclusive",
-                "spark": None,
-            },
-            {
-                "name": "Cost per request",
-                "value": "$0.0041",
-                "limit": "at most +10 %",
-                "status": "ok",
-                "spark": [4.0, 4.1, 4.05, 4.2, 4.1, 4.1],
-            },
-        ],
-        "figure": time_series(
-            [
-                Series("candidate", hours, candidate_known),
-                Series("baseline", hours, baseline, "--control", dashed=True),
-            ],
-            unit="ms",
-            limits=[Limit("limit 2,000 ms", 2000)],
-            height=200,
-        ),
+        "measures": _measures(candidate),
+        "figure": time_series(lines, unit="ms", limits=[Limit("limit 2,000 ms", 2000)], height=200),
         "summary": "p95 latency of candidate and baseline over 21 hours; the limit is 2,000 ms.",
-        "rows": [
-            ["Hour", "Candidate", "Baseline"],
-            *[
-                [f"{h:%H:%M}", f"{c:.0f}" if c else "no answer", f"{b:.0f}"]
-                for h, c, b in zip(hours, candidate_known, baseline, strict=True)
-            ][-4:],
-        ],
+        "rows": [["Hour", "Candidate", "Baseline"], *rows[-4:]],
         "actions": [{"label": "Abort and roll back", "url": "#", "kind": "danger", "icon": "rotate-ccw"}],
     }
+
+
+def _measures(latency: list[float | None]) -> list[dict[str, Any]]:
+    """A number within its limit with its course, and one that is not known yet."""
+    known: list[tuple[str, str, str, list[Any], float | None]] = [
+        ("Error rate", "0.42 %", "at most 1.5 %", [0.3, 0.5, 0.4, 0.7, 0.4, 0.42], 1.5),
+        ("p95 latency", "871 ms", "at most 2,000 ms", latency, 2000),
+        ("Cost per request", "$0.0041", "at most +10 %", [4.0, 4.1, 4.05, 4.2, 4.1, 4.1], None),
+    ]
+    rows: list[dict[str, Any]] = []
+    for name, value, limit, spark, spark_limit in known:
+        row = {"name": name, "value": value, "limit": limit, "status": "ok", "spark": spark}
+        rows.append(row if spark_limit is None else {**row, "spark_limit": spark_limit})
+    unknown = {"name": "Schema validation", "value": "", "limit": "at least 99 %", "status": "inconclusive"}
+    return [*rows[:2], {**unknown, "spark": None}, rows[2]]
 
 
 def evidence(now: datetime) -> list[dict[str, Any]]:
