@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from audit import canonical, spanlog
 from audit.derivation import row_of
@@ -28,9 +28,9 @@ __all__ = [
     "find",
     "last_checkpoint",
     "rates",
-    "settled",
     "spend",
     "view_of",
+    "waiting_since",
 ]
 
 # Spans of one trace lie this near to each other: it spares looking through every day's partition.
@@ -231,10 +231,13 @@ def last_checkpoint() -> dict[str, Any] | None:
     return spanlog.last_checkpoint()
 
 
-def settled() -> bool:
-    """Whether every span received so far is part of a derived request: until then the newest counts still grow."""
-    log = SpanLog.objects.get()
-    return log.derived_to == log.size and not SpanBatch.objects.filter(first_index=None).exists()
+def waiting_since() -> datetime | None:
+    """When the oldest spans came in that are not part of a derived request yet; None where all are.
+
+    Counts of what was received later than this still grow.
+    """
+    not_derived = Q(first_index=None) | Q(first_index__gte=SpanLog.objects.get().derived_to)
+    return SpanBatch.objects.filter(not_derived).aggregate(oldest=Min("received_at"))["oldest"]
 
 
 def calls_of(request: RequestView) -> list[Call]:

@@ -11,7 +11,7 @@ from audit.histogram import GAMMA
 from metrics.findings import Finding
 from metrics.judges.canary import WindowFacts
 from metrics.judges.latency import Histogram
-from metrics.problems import Invalid
+from metrics.problems import Invalid, SourceFailed
 
 NAME = "trail"
 # Spans come in some seconds after they end, and are summed up when their trace has gone quiet.
@@ -29,8 +29,15 @@ def windows(
     release_label: str,
     spans: Sequence[tuple[datetime, datetime]],
 ) -> tuple[list[WindowFacts], bytes]:
-    """Facts of each window and what they were read from. Silence is an answer of zero; the judge decides what it is."""
+    """Facts of each window and what they were read from. Silence is an answer of zero; the judge decides what it is.
+
+    Raises SourceFailed while requests of these windows wait to be summed up (a worker was away): what was counted now
+    would be too little, for ever.
+    """
     wanted = environments(config)
+    waiting = trail.waiting_since()
+    if waiting is not None and waiting < spans[-1][1] + SETTLE / 2:
+        raise SourceFailed("Requests that came in by then are still being summed up.")
     facts, raw = [], []
     for since, until in spans:
         rates = trail.rates(system, since=since, until=until, environments=wanted, release=release_label)

@@ -79,7 +79,10 @@ class Supervisor:
         self.folder.publish(self.environment)
         link = self.prepare()
         self.start_processes(port)
-        self.announce(self.fill_in_demo() if self.demo else link)
+        way_in = self.fill_in_demo() if self.demo else link
+        # The last: pages answer sooner when two programs load at once, not three, and a demo's past is made at rest.
+        self.keeper.start(self.child("beat", [ENTRYPOINT, "beat"]))
+        self.announce(way_in)
 
     def start_database(self) -> None:
         if is_set("DATABASE_URL"):
@@ -113,17 +116,16 @@ class Supervisor:
         return f"First administrator (this link works once):\n  {self.base_url}{link}" if link else ""
 
     def start_processes(self, port: int) -> None:
-        web, worker, beat = (self.child(name, [ENTRYPOINT, name]) for name in ("web", "worker", "beat"))
+        web, worker = self.child("web", [ENTRYPOINT, "web"]), self.child("worker", [ENTRYPOINT, "worker"])
         web.env = {**web.env, "READINESS_BIND": " ".join(listen_on(port))}
         worker.patience = 20  # its tasks may finish; what does not is queued again at the next start
         # When we are killed there is no warm shutdown: database and broker go at the same moment. A worker that finds
         # its broker gone hangs in its shutdown; killed, it loses nothing: what it did not finish is queued again.
         web.orphaned_with, worker.orphaned_with = signal.SIGQUIT, signal.SIGKILL
-        self.say("Starting web, worker and beat ...")
+        self.say("Starting web and worker ...")
         self.keeper.start(web)
         self.keeper.start(worker)
         self.keeper.wait_until(lambda: self.answers(port), seconds=120, what="The web server")
-        self.keeper.start(beat)  # the last: pages answer sooner when two programs load at once, not three
         self.say("The web server answers.")
 
     def answers(self, port: int) -> bool:

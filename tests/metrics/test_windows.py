@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
-from audit import vault
+from audit import derivation, spanlog, vault
+from audit.ingest.otlp import decode_json
+from audit.ingest.receive import receive
 from metrics import windows
 from metrics.judges.canary import Limits, judge
 from metrics.models import Source, Window
 from metrics.problems import Invalid, SourceFailed
+from tests.audit import sending
 from tests.metrics import hostile
 from tests.metrics.prometheus_server import Points, free_port, prometheus
 from tests.metrics.scene import NOW, Scene
@@ -68,6 +71,20 @@ def test_after_a_long_outage_it_goes_on_in_pieces(trail_source: Source) -> None:
     assert len(first) == windows.AT_ONCE
     rest = pull(trail_source, first[-1].until, START + 150 * MINUTE)
     assert (len(rest), Window.objects.count()) == (30, 150)
+
+
+def test_the_trail_waits_for_what_is_still_being_summed_up(trail_source: Source) -> None:
+    """After an outage the watch and the summing up start together: the watch must not count what is half there."""
+    sent = sending.chat_trace(start=START, readiness__release="2026.11.2")
+    request = decode_json(sending.request_json(*sent))
+    receive(request, system=trail_source.system.slug, environment="production", now=START + timedelta(seconds=1))
+    [silent] = pull(trail_source, START, START + MINUTE)
+    assert not silent.answered
+    assert "still being summed up" in silent.reason
+    spanlog.sequence(now=START + 5 * MINUTE)
+    derivation.derive(now=START + 5 * MINUTE)
+    [counted] = pull(trail_source, START, START + MINUTE)
+    assert (counted.answered, counted.requests) == (True, 1)
 
 
 def test_evaluation_sources_have_no_windows(make_source: Callable[..., Source]) -> None:
