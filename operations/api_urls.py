@@ -1,17 +1,24 @@
 from django.urls import path
 
-from operations.api import channels, drills, systems
+from operations.api import channels, drills, feedback, reviews, systems
 
 app_name = "operations_api"
 
 _SYSTEM = "systems/<slug:slug>/"
 _FREEZE = _SYSTEM + "freezes/<uuid:freeze_id>/"
+_REVIEW = _SYSTEM + "reviews/<uuid:review_id>"
 _DRILL = _SYSTEM + "drills/<uuid:drill_id>"
 
 urlpatterns = [
     path(_SYSTEM + "budget", systems.Budget.as_view(), name="budget"),
     path(_SYSTEM + "status", systems.Status.as_view(), name="status"),
     path(_SYSTEM + "alarms", systems.Alarms.as_view(), name="alarms"),
+    path(_SYSTEM + "alarms/<uuid:notification_id>/acknowledge", systems.Acknowledge.as_view(), name="acknowledge"),
+    path(_SYSTEM + "reviews", reviews.Reviews.as_view(), name="reviews"),
+    path(_REVIEW, reviews.ReviewDetail.as_view(), name="review"),
+    path(_REVIEW + "/freeze", reviews.Freeze.as_view(), name="review-freeze"),
+    path(_REVIEW + "/roster/<uuid:line_id>", reviews.Line.as_view(), name="review-line"),
+    path(_SYSTEM + "feedback", feedback.FeedbackList.as_view(), name="feedback"),
     path(_SYSTEM + "freezes", systems.Freezes.as_view(), name="freezes"),
     path(_FREEZE + "mitigation", systems.Mitigation.as_view(), name="mitigation"),
     path(_FREEZE + "confirmation", systems.Confirmation.as_view(), name="confirmation"),

@@ -12,3 +12,6 @@ class OperationsConfig(AppConfig):
 
         every("operations.watch_budgets", seconds=30)
         every("operations.order_deliveries", seconds=10)
+        every("operations.watch_health", seconds=60)
+        every("operations.escalate", seconds=60)
+        every("operations.look_at_reviews", seconds=300)

@@ -76,8 +76,13 @@ def limits_of(system: System) -> RunningLimits:
     return running_limits(policy.body) if policy else SHIPPED_RUNNING_LIMITS
 
 
-def nano(usd: Decimal) -> int:
-    return int(usd * NANO)
+def nano(dollars: Decimal) -> int:
+    return int(dollars * NANO)
+
+
+def usd(nanousd: int) -> str:
+    """As a sentence says it."""
+    return f"{Decimal(nanousd) / NANO:,.2f} USD"
 
 
 def budget_state(system: System, now: datetime) -> BudgetState:

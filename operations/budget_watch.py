@@ -2,7 +2,6 @@
 
 import logging
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -11,7 +10,7 @@ from django.urls import reverse
 from audit import trail
 from audit.actors import SYSTEM
 from audit.ledger import append
-from operations.budget import NANO, BudgetState, budget_state, crossed_at, day_of
+from operations.budget import BudgetState, budget_state, crossed_at, day_of, usd
 from operations.models import BudgetAlarm
 from operations.notify import notify
 from systems.models import System
@@ -44,7 +43,7 @@ def watch(system: System, *, now: datetime) -> BudgetAlarm | None:
     which = {"system": system, "day": budget.day, "level": budget.state, "threshold_nanousd": threshold}
     if _raised(which):
         return None
-    breach_at = _breach(system, threshold, now)
+    breach_at = reached_at(system, threshold, now=now)
     with transaction.atomic():
         # Of two watchers the unique key of the notification lets one through; the other finds its row.
         notification = notify(
@@ -89,11 +88,12 @@ def _raised(which: dict[str, Any]) -> bool:
     return BudgetAlarm.objects.filter(**which).exists()
 
 
-def _breach(system: System, threshold: int, now: datetime) -> datetime:
+def reached_at(system: System, threshold: int, *, now: datetime, tenant: str | None = None) -> datetime:
+    """When the spending of the present budget day reached `threshold`: the breach that an alarm's delay counts from."""
     today = day_of(system.time_zone, now)
 
     def spent_until(until: datetime) -> int:
-        return trail.spend(system.slug, since=today.start, until=until)
+        return trail.spend(system.slug, since=today.start, until=until, tenant=tenant)
 
     return crossed_at(spent_until, threshold, start=today.start, end=min(today.end, now))
 
@@ -113,7 +113,3 @@ def _body(budget: BudgetState) -> str:
         f"{usd(budget.spent_nanousd)} were spent on {budget.day}, the alert is set at {usd(budget.alert_nanousd)}. "
         f"At {usd(budget.cap_nanousd)} new releases stop."
     )
-
-
-def usd(nanousd: int) -> str:
-    return f"{Decimal(nanousd) / NANO:,.2f} USD"

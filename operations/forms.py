@@ -8,7 +8,7 @@ from django import forms
 from accounts.models import User
 from accounts.queries import holders
 from accounts.roles import Role
-from operations.models import Channel, Drill, MailPreference, StatusChange
+from operations.models import Channel, Drill, Feedback, MailPreference, Review, RosterLine, StatusChange
 from operations.presenters import CHOICES
 from operations.rules import EXPIRING
 from systems.models import System
@@ -91,6 +91,34 @@ class EndForm(forms.Form):
     outcome = forms.ChoiceField(choices=Drill.Outcome.choices, widget=forms.RadioSelect)
     log = forms.CharField(label="What was learnt", widget=forms.Textarea(attrs={"rows": 4}), max_length=20_000)
     evidence = forms.FileField(required=False, help_text="A recording, an export, a chart.")
+
+
+class ReviewForm(forms.Form):
+    outcome = forms.ChoiceField(choices=Review.Outcome.choices, widget=forms.RadioSelect)
+    findings = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 5}),
+        max_length=20_000,
+        help_text="What the numbers say, what was decided, and who does it.",
+    )
+
+
+class LineForm(forms.Form):
+    decision = forms.ChoiceField(choices=RosterLine.Decision.choices)
+    reason = forms.CharField(required=False, max_length=500)
+
+
+class FeedbackForm(forms.Form):
+    rating = forms.ChoiceField(choices=Feedback.Rating.choices, widget=forms.RadioSelect)
+    request_id = forms.CharField(
+        label="Request",
+        required=False,
+        max_length=200,
+        help_text="The id that the user quotes.",
+    )
+    release_label = forms.CharField(label="Release", required=False, max_length=100)
+    text = forms.CharField(
+        label="What the user said", required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
+    )
 
 
 class MailForm(forms.Form):

@@ -9,6 +9,7 @@ from accounts.roles import CONFIRMED_ROLES, Role
 from audit.actors import names
 from jobs.models import Event
 from jobs.outbox import on
+from operations.actions.reviews import note_end, note_launch
 from operations.notify import notify
 from operations.presenters import HEARD, TOPICS, address, sentences
 from systems.models import System
@@ -56,3 +57,20 @@ def _breach(event: Event) -> datetime:
 
 for topic in HEARD:
     on(topic)(tell_people)
+
+
+@on("releases.promoted")
+def note_that_it_serves(event: Event) -> None:
+    """From now on reviews are owed: the one after this launch in seven days."""
+    system = System.objects.filter(slug=event.payload.get("system", "")).first()
+    if system is not None:
+        note_launch(system=system, label=event.payload["label"], at=event.created_at, now=timezone.now())
+
+
+@on("releases.rolled-back")
+@on("releases.canary-breach")
+def note_that_it_ended(event: Event) -> None:
+    system = System.objects.filter(slug=event.payload.get("system", "")).first()
+    if system is not None:
+        restored = event.payload.get("restored") or ""
+        note_end(system=system, label=event.payload["label"], restored=restored, at=event.created_at)

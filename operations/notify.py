@@ -23,11 +23,12 @@ def notify(
     url: str,
     now: datetime,
     roles: Iterable[str] = (),
+    people: Iterable[User] = (),
     key: str = "",
     breach_at: datetime | None = None,
     only: Channel | None = None,
 ) -> Notification:
-    """Tells the channels that listen to `topic` and, by e-mail, whoever holds one of `roles`.
+    """Tells the channels that listen to `topic` and, by e-mail, whoever holds one of `roles`, and `people` besides.
 
     `key` names what happened: told twice, it is sent once. `breach_at` makes it an alarm, whose delay is measured from
     then. `only` is for the test message, which goes to one channel whatever it listens to.
@@ -50,10 +51,11 @@ def notify(
             return notification
         fields = {"notification": notification, "next_at": now, "created_at": now}
         channels = [only] if only else _channels(topic, system)
-        people = [] if only else _people(roles, system, alarm=breach_at is not None, now=now)
+        told = [] if only else _people(roles, system, alarm=breach_at is not None, now=now)
+        persons = {person.pk: person for person in (*told, *people)}
         deliveries = [
             *(Delivery(channel=channel, **fields) for channel in channels),
-            *(Delivery(person=person, **fields) for person in people),
+            *(Delivery(person=person, **fields) for person in persons.values()),
         ]
         Delivery.objects.bulk_create(deliveries)
         for delivery in deliveries:

@@ -134,6 +134,21 @@ TOPICS: dict[str, Presenter] = {
     "operations.frozen": Presenter("System frozen", "", "", (), page="system"),
     "operations.freeze-lifted": Presenter("Freeze lifted", "", "", (), page="system"),
     "operations.status-changed": Presenter("Status changed", "", "", (), page="system"),
+    "operations.error-rate": Presenter("Error rate", "", "", (), page="system"),
+    "operations.schema-failure": Presenter("Schema failures", "", "", (), page="system"),
+    "operations.silence": Presenter("No traffic", "", "", (), page="system"),
+    "operations.cost-spike": Presenter("Cost spike", "", "", (), page="system"),
+    "operations.drift": Presenter("Drift", "", "", (), page="system"),
+    "operations.tenant-alert": Presenter("Tenant budget alert", "", "", (), page="system"),
+    "operations.tenant-exceeded": Presenter("Tenant budget exceeded", "", "", (), page="system"),
+    "operations.review-due": Presenter("Review due", "", "", (), page="system"),
+    "operations.review-overdue": Presenter("Review overdue", "", "", (), page="system"),
+    "operations.follow-up-due": Presenter("Follow-up due", "", "", (), page="system"),
+    "operations.drill-due": Presenter("Drill due", "", "", (), page="system"),
+    "operations.incident-opened": Presenter("Incident opened", "", "", (), page="system"),
+    "operations.incident-closed": Presenter("Incident closed", "", "", (), page="system"),
+    "operations.escalated": Presenter("Escalated alarm", "", "", (), page="system"),
+    "operations.missed-beat": Presenter("Missed beat", "", "", (), page="system"),
 }
 
 # Topics of other packages, which reach people through the outbox.

@@ -71,6 +71,7 @@ class Alarm:
 def alarms(system: System, now: datetime, *, days: int = 30) -> list[Alarm]:
     rows = (
         Notification.objects.filter(system=system, breach_at__isnull=False, created_at__gte=now - timedelta(days=days))
+        .select_related("acknowledged_by")
         .annotate(arrived=Min("deliveries__sent_at"))
         .order_by("-created_at")
     )

@@ -163,6 +163,75 @@ def change_status(
     return reasons
 
 
+# Who makes which review. Access is decided by whoever runs the list of people.
+REVIEWERS = {
+    "quarterly_security": ("platform", OPERATIONS),
+    "quarterly_compliance": ("compliance", "privacy", "platform"),
+    "quarterly_access": ("admin", "platform"),
+}
+MAY_REVIEW = ("product", ENGINEERING, OPERATIONS)
+
+
+@dataclass(frozen=True)
+class ReviewState:
+    kind: str
+    done: bool = False
+    frozen: bool = False
+    undecided: int = 0  # lines of its roster
+
+
+@dataclass(frozen=True)
+class LineState:
+    person: str
+    decided: bool = False
+    review_done: bool = False
+
+
+def freeze_numbers(review: ReviewState, person: Person) -> list[Reason]:
+    reasons = needs_role(person, reviewers(review.kind), "This review") + _still_open(review)
+    if review.frozen:
+        reasons.append(Reason("The numbers are frozen already, and stay as they are."))
+    return reasons
+
+
+def complete_review(review: ReviewState, person: Person) -> list[Reason]:
+    reasons = needs_role(person, reviewers(review.kind), "This review") + _still_open(review)
+    if not review.frozen and not review.done:
+        reasons.append(Reason("Freeze the numbers first: a review is made on numbers that do not move."))
+    if review.undecided:
+        lines = "line" if review.undecided == 1 else "lines"
+        reasons.append(Reason(f"{review.undecided} {lines} of the roster wait for a decision."))
+    return reasons
+
+
+def decide_line(line: LineState, person: Person) -> list[Reason]:
+    reasons = needs_role(person, ("admin",), "Confirming or revoking access")
+    if line.decided:
+        reasons.append(Reason("This line is decided already."))
+    elif line.review_done:
+        reasons.append(Reason("This review was made: it does not change any more."))
+    if line.person == person.id:
+        reasons.append(Reason("Nobody reviews their own access: another admin does.", forbidden=True))
+    return reasons
+
+
+def reviewers(kind: str) -> tuple[str, ...]:
+    return REVIEWERS.get(kind, MAY_REVIEW)
+
+
+def _still_open(review: ReviewState) -> list[Reason]:
+    return [Reason("This review was made: it does not change any more.")] if review.done else []
+
+
+def acknowledge(person: Person, *, alarm: bool, acknowledged: bool) -> list[Reason]:
+    reasons = needs_role(person, (*MAY_RESEND, "product", "platform"), "Acknowledging an alarm")
+    if not alarm:
+        reasons.append(Reason("Only an alarm is acknowledged."))
+    if acknowledged:
+        reasons.append(Reason("Somebody acknowledged it already."))
+    return reasons
+
+
 def resend(delivery: DeliveryState, person: Person) -> list[Reason]:
     reasons = needs_role(person, MAY_RESEND, "Sending again")
     if delivery.channel_off:

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
+from jobs.models import Slot
 from jobs.tasks import job_task
-from operations import budget_watch, deliver
+from operations import budget_watch, deliver, escalation, health_watch, reviewing
 
 
 @job_task("operations.deliver")
@@ -19,3 +20,21 @@ def order_deliveries(*, now: datetime) -> None:
 @job_task("operations.watch_budgets")
 def watch_budgets(*, now: datetime) -> None:
     budget_watch.watch_all(now=now)
+
+
+@job_task("operations.watch_health")
+def watch_health(*, now: datetime) -> None:
+    slots = Slot.objects.filter(schedule="operations.watch_health").order_by("-at").values_list("at", flat=True)[:2]
+    if len(slots) == 2:
+        health_watch.watch_beat(slots[1], now=slots[0])
+    health_watch.watch_all(now=now)
+
+
+@job_task("operations.escalate")
+def escalate(*, now: datetime) -> None:
+    escalation.look(now=now)
+
+
+@job_task("operations.look_at_reviews")
+def look_at_reviews(*, now: datetime) -> None:
+    reviewing.look(now=now)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from operations.views import channels, drills, overview
+from operations.views import alarms, channels, drills, feedback, overview, reviews
 
 app_name = "operations"
 
@@ -12,6 +12,12 @@ urlpatterns = [
     path(f"{ABOUT}/freezes/", overview.freeze, name="freeze"),
     path(f"{ABOUT}/freezes/<uuid:freeze_id>/mitigation/", overview.mitigation, name="mitigation"),
     path(f"{ABOUT}/freezes/<uuid:freeze_id>/confirmation/", overview.confirmation, name="confirmation"),
+    path(f"{ABOUT}/alarms/<uuid:notification_id>/acknowledge/", alarms.acknowledge, name="acknowledge"),
+    path(f"{ABOUT}/reviews/", reviews.reviews, name="reviews"),
+    path(f"{ABOUT}/reviews/<uuid:review_id>/", reviews.review, name="review"),
+    path(f"{ABOUT}/reviews/<uuid:review_id>/freeze/", reviews.freeze, name="review-freeze"),
+    path(f"{ABOUT}/reviews/<uuid:review_id>/roster/<uuid:line_id>/", reviews.line, name="review-line"),
+    path(f"{ABOUT}/feedback/", feedback.feedback, name="feedback"),
     path(f"{ABOUT}/drills/", drills.drills, name="drills"),
     path(f"{ABOUT}/drills/<uuid:drill_id>/", drills.drill, name="drill"),
     path(f"{ABOUT}/drills/<uuid:drill_id>/start/", drills.start, name="drill-start"),

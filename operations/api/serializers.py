@@ -256,18 +256,27 @@ def delivery(row: Delivery) -> dict[str, Any]:
 
 
 class AlarmSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
     topic = serializers.CharField()
     title = serializers.CharField()
     breach_at = serializers.DateTimeField()
     delivered_at = serializers.DateTimeField(allow_null=True)
     delay_seconds = serializers.IntegerField()
+    acknowledged_by = serializers.CharField(allow_null=True)
+    acknowledged_at = serializers.DateTimeField(allow_null=True)
+    escalated_at = serializers.DateTimeField(allow_null=True)
 
 
 def alarm(found: Alarm) -> dict[str, Any]:
+    row = found.notification
     return {
-        "topic": found.notification.topic,
-        "title": found.notification.title,
-        "breach_at": found.notification.breach_at,
+        "id": str(row.pk),
+        "topic": row.topic,
+        "title": row.title,
+        "breach_at": row.breach_at,
         "delivered_at": found.delivered_at,
         "delay_seconds": seconds(found.delay),
+        "acknowledged_by": row.acknowledged_by.actor_id if row.acknowledged_by else None,
+        "acknowledged_at": row.acknowledged_at,
+        "escalated_at": row.escalated_at,
     }

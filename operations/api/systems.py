@@ -11,12 +11,13 @@ from rest_framework.response import Response
 
 from accounts.access import person as caller
 from audit import canonical
+from operations.actions.alarms import acknowledge
 from operations.actions.freezes import confirm_mitigation, impose_freeze, record_mitigation
 from operations.actions.status import change_status
 from operations.api import serializers
 from operations.api.base import SystemView
 from operations.budget import budget_state
-from operations.models import Freeze
+from operations.models import Freeze, Notification
 from operations.queries import alarms, status_now
 from web.idempotency import idempotent
 
@@ -107,6 +108,18 @@ class Alarms(SystemView):
         """Alarms of the last thirty days, with the time from breach to arrival."""
         found = alarms(self.system(request, slug), timezone.now())
         return Response([serializers.alarm(one) for one in found])
+
+
+class Acknowledge(SystemView):
+    @extend_schema(request=None, responses=serializers.AlarmSerializer)
+    @idempotent
+    def post(self, request: Request, slug: str, notification_id: UUID) -> Response:
+        """Says that somebody has the alarm in hand: it is not escalated any more."""
+        system, now = self.system(request, slug), timezone.now()
+        found = get_object_or_404(Notification, pk=notification_id, system=system)
+        acknowledge(notification=found, by=caller(request), now=now)
+        shown = next(one for one in alarms(system, now, days=3650) if one.notification.pk == found.pk)
+        return Response(serializers.alarm(shown))
 
 
 def _tagged(request: Request, body: dict[str, Any]) -> Response:

@@ -1,4 +1,6 @@
+from django.conf import settings
 from django.db import models
+from django.db.models import F, Q
 
 from operations.models.channels import Notification
 from systems.models import System
@@ -35,3 +37,29 @@ class BudgetAlarm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.level} of {self.day}"
+
+
+class TenantBudget(models.Model):
+    """What one customer of a system may spend per day. The tenant is a label on requests, never a border of access."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="tenant_budgets")
+    tenant = models.CharField(max_length=100)
+    cap_nanousd = models.BigIntegerField()
+    alert_nanousd = models.BigIntegerField()
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("tenant",)
+        constraints = [
+            models.UniqueConstraint(fields=["system", "tenant"], name="operations_tenant_budget_once"),
+            models.CheckConstraint(
+                name="operations_tenant_budget_alert_first",
+                condition=Q(alert_nanousd__gt=0, alert_nanousd__lte=F("cap_nanousd")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.tenant

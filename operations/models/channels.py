@@ -17,6 +17,7 @@ class Channel(models.Model):
     class Kind(models.TextChoices):
         EMAIL = "email", "E-mail"
         WEBHOOK = "webhook", "Webhook"
+        APPRISE = "apprise", "Chat or pager (set by the operator)"
 
     class State(models.TextChoices):
         ACTIVE = "active", "Active"
@@ -43,7 +44,7 @@ class Channel(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="operations_channel_webhook_has_secret",
-                condition=Q(kind="email", secret="") | (Q(kind="webhook") & ~Q(secret="")),
+                condition=Q(kind__in=["email", "apprise"], secret="") | (Q(kind="webhook") & ~Q(secret="")),
             ),
             models.CheckConstraint(
                 name="operations_channel_rotation_both_or_neither",
@@ -83,8 +84,18 @@ class Notification(models.Model):
     url = models.CharField(max_length=500, blank=True, help_text="A path of this site.")
     breach_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
+    acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    escalated_at = models.DateTimeField(null=True, help_text="Nobody acknowledged it in time: more people were told.")
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="operations_notification_acknowledged_both_or_neither",
+                condition=Q(acknowledged_by=None, acknowledged_at=None)
+                | Q(acknowledged_by__isnull=False, acknowledged_at__isnull=False),
+            ),
+        ]
         indexes = [
             models.Index(fields=["system", "-created_at"], name="operations_notification_list"),
             models.Index(

@@ -2,6 +2,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from operations.models.channels import Channel
+from operations.models.runbooks import RunbookVersion
 from operations.rules import DrillState
 from systems.models import System
 from web.ids import uuid7
@@ -17,6 +19,7 @@ class Drill(models.Model):
         DEGRADATION = "degradation", "Degradation plan"
         BUDGET_ALARM = "budget_alarm", "Budget alarm"
         INCIDENT = "incident", "Simulated incident"
+        ACCESS = "access", "Access of on-call"
 
     class State(models.TextChoices):
         PLANNED = "planned", "Planned"
@@ -36,6 +39,19 @@ class Drill(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.PLANNED)
     planned_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     planned_at = models.DateTimeField()
+    scheduled_for = models.DateField(null=True, help_text="The day on which it is to be run.")
+    reminded_at = models.DateTimeField(null=True)
+    by_product = models.BooleanField(
+        default=False, help_text="The product runs it: it breaks what the plan says, and takes the times itself."
+    )
+    hook = models.ForeignKey(
+        Channel,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        help_text="The webhook that is told to roll back.",
+    )
+    runbook = models.ForeignKey(RunbookVersion, on_delete=models.PROTECT, related_name="drills", null=True)
     participants = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
     started_at = models.DateTimeField(null=True)

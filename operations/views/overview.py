@@ -13,8 +13,11 @@ from operations import rules
 from operations.actions.freezes import confirm_mitigation, impose_freeze, record_mitigation
 from operations.actions.status import change_status
 from operations.budget import budget_state, limits_of
+from operations.conditions import open_conditions
 from operations.forms import ConfirmForm, FreezeForm, MitigationForm, StatusForm
 from operations.models import Drill, Freeze
+from operations.numbers import objectives_of
+from operations.objectives import WINDOW_DAYS
 from operations.queries import active_freezes, alarm_delays, alarms, proven_alarm_channels, status_now
 from operations.views.shared import Visit, checked, visit
 
@@ -101,6 +104,9 @@ def _page(
             "delays": delays,
             "delay_limit": delay_limit,
             "too_slow": delays.worst is not None and delays.worst > timedelta(seconds=delay_limit),
+            "acknowledge_reason": _first(rules.acknowledge(there.person, alarm=True, acknowledged=False)),
+            "conditions": open_conditions(there.system),
+            "objectives": objectives_of(there.system, since=there.now - timedelta(days=WINDOW_DAYS), until=there.now),
             "proven": proven_alarm_channels(there.system),
             "drills": Drill.objects.filter(system=there.system)[:5],
             "freeze_open": freeze_form is not None,

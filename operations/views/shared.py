@@ -1,21 +1,31 @@
 """What the views of this package have in common: the system in the address, and the frame around its pages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.http import HttpRequest
-from django.urls import reverse
 
 from accounts.models import User
 from operations.errors import InvalidInput
 from operations.queries import person
-from operations.rules import Person
+from operations.rules import Person, Reason
 from systems.models import System
 from systems.views import shared as systems
 
-PAGES = (("Overview", "operations:system"), ("Drills", "operations:drills"), ("Channels", "operations:channels"))
+PAGES = (
+    ("Overview", "operations:system"),
+    ("Budget", "operations:budget"),
+    ("Reviews", "operations:reviews"),
+    ("Incidents", "operations:incidents"),
+    ("Drills", "operations:drills"),
+    ("Runbooks", "operations:runbooks"),
+    ("Risks", "operations:risks"),
+    ("Feedback", "operations:feedback"),
+    ("Channels", "operations:channels"),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,8 @@ class Visit:
     def frame(self, here: str) -> dict[str, Any]:
         """What templates/operations/frame.html shows around a page."""
         slug = self.system.slug
-        pages = [{"label": label, "url": reverse(route, args=[slug]), "here": route == here} for label, route in PAGES]
+        found = [(label, route, systems.address(route, slug)) for label, route in PAGES]
+        pages = [{"label": label, "url": url, "here": route == here} for label, route, url in found if url]
         return {"system": self.system, "tabs": self.tabs, "crumbs": self.crumbs, "pages": pages}
 
 
@@ -57,3 +68,8 @@ def checked[F: forms.Form](form: F) -> F:
         f"{name.replace('_', ' ').capitalize()}: {error}" for name, errors in form.errors.items() for error in errors
     ]
     raise InvalidInput(" ".join(lines), reasons=lines)
+
+
+def why_not(reasons: Sequence[Reason]) -> str:
+    """The first reason against, as the sentence of a greyed button; empty: it may be pressed."""
+    return reasons[0].text if reasons else ""

@@ -24,6 +24,8 @@ from metrics.pull import order_pull
 from operations.actions.channels import create_channel, send_test
 from operations.actions.drills import plan_drill
 from operations.actions.freezes import impose_freeze
+from operations.actions.reviews import freeze_numbers, note_launch, schedule
+from operations.calendar import Period
 from operations.models import Delivery
 from releases.actions import opening
 from releases.judging import aim_sources
@@ -173,11 +175,20 @@ def _operations(world: World, whole: Whole, now: datetime) -> None:
     )
     note = send_test(channel=channel, by=admin, now=now)
     delivery = Delivery.objects.filter(notification=note)[0]
+    note_launch(system=system, label="2026.10.1", at=now - timedelta(days=1), now=now)
+    period = Period(now - timedelta(days=90), now, now + timedelta(days=9))
+    review = schedule(system=system, kind="quarterly_access", period=period, now=now)
+    assert review is not None
+    freeze_numbers(review=review, by=None, now=now)
+    line = review.roster.exclude(person=admin)[0]
     world.args |= {
         "freeze_id": freeze.pk,
         "drill_id": drill.pk,
         "channel_id": channel.pk,
         "delivery_id": delivery.pk,
+        "notification_id": note.pk,
+        "review_id": review.pk,
+        "line_id": line.pk,
     }
 
 
