@@ -11,6 +11,7 @@ from metrics.problems import Unreadable
 PREFIX = "readiness."
 OUTPUT_KEPT = 2000
 ERROR_KEPT = 300
+TAGS_KEPT = 20
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class CaseAnswer:
     error: str
     repeats: int
     output: str
+    tags: tuple[str, ...] = ()  # of the golden set: what kind of case it is
 
     @property
     def errored(self) -> bool:
@@ -93,4 +95,14 @@ def averaged(case_id: str, repeats: list[CaseAnswer]) -> CaseAnswer:
         error=next((repeat.error for repeat in repeats if repeat.error), ""),
         repeats=len(repeats),
         output=repeats[0].output,
+        tags=repeats[0].tags,
     )
+
+
+def tags(*places: Any) -> tuple[str, ...]:
+    """Tags of a case as its tool has them: a list of texts, or one text with commas. Anything else is no tag."""
+    found: list[str] = []
+    for place in places:
+        parts = place.split(",") if isinstance(place, str) else place if isinstance(place, list) else []
+        found += [part.strip()[:60] for part in parts if isinstance(part, str) and part.strip()]
+    return tuple(dict.fromkeys(found))[:TAGS_KEPT]

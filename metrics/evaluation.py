@@ -148,16 +148,16 @@ def confirm_origin(*, run: EvaluationRun, by: User, now: datetime) -> Evaluation
 
 def paired_cases(run: EvaluationRun, metric: str | None = None) -> judge.Run:
     """The run as the judge sees it: the scores of one metric, and beside it those of the others."""
-    rows = list(run.results.values_list("case_id", "scores"))
+    rows = list(run.results.values_list("case_id", "scores", "passed", "tags"))
     wanted = metric or run.metric
     others = tuple(_judged(run, name, rows) for name in run.metrics if name != wanted)
     return replace(_judged(run, wanted, rows), others=others)
 
 
-def _judged(run: EvaluationRun, metric: str, rows: list[tuple[str, dict[str, str | None]]]) -> judge.Run:
+def _judged(run: EvaluationRun, metric: str, rows: list[Any]) -> judge.Run:
     cases = (
-        judge.Case(case_id, None if (score := scores[metric]) is None else exact.parse(score))
-        for case_id, scores in rows
+        judge.Case(case_id, None if (score := scores[metric]) is None else exact.parse(score), passed, tuple(tags))
+        for case_id, scores, passed, tags in rows
         if metric in scores
     )
     return judge.Run(run.release_label, run.dataset_hash, metric, tuple(cases))
@@ -205,6 +205,7 @@ def _case(run: EvaluationRun, case: CaseAnswer) -> CaseResult:
         repeats=case.repeats,
         output=_storable(case.output),
         output_digest=digest_bytes(case.output.encode("utf-8", "surrogatepass")) if case.output else "",
+        tags=[_storable(tag) for tag in case.tags],
     )
 
 

@@ -138,6 +138,7 @@ class CaseResult(models.Model):
     repeats = models.PositiveSmallIntegerField(default=1)
     output = models.TextField(blank=True, help_text="Shortened; the whole is in the raw file.")
     output_digest = models.CharField(max_length=71, blank=True)
+    tags = models.JSONField(default=list, help_text="The kind of case, as the golden set says: harmful, edge, ...")
 
     class Meta:
         ordering = ("case_id",)

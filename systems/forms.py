@@ -173,6 +173,9 @@ def _field(bar: Bar, shipped: Any, current: Any) -> forms.Field:
     about: dict[str, Any] = {"label": f"{bar.label}{unit}", "initial": current, "help_text": bar.why}
     if isinstance(shipped, bool):
         return forms.BooleanField(required=False, **about)
+    if bar.text is not None:
+        area = forms.Textarea(attrs={"rows": 3, "class": "code-input", "spellcheck": "false"})
+        return forms.CharField(required=False, max_length=4000, widget=area, **about)
     if bar.choices:
         return forms.ChoiceField(choices=[(choice, choice) for choice in bar.choices], **about)
     if isinstance(shipped, int):

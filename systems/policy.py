@@ -4,11 +4,13 @@ Pure: no Django, no clock. Numbers are exact decimals, written as strings in JSO
 than 0.12, and a candidate that meets its bar exactly would be refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Annotated, Any, Literal, Self, get_type_hints
+
+from systems.metric_bars import canonical_cases, canonical_metrics
 
 
 class PolicyError(ValueError):
@@ -27,6 +29,7 @@ class Bar:
     highest: Decimal | int | None = None
     strict: Literal["", "higher", "lower"] = ""
     choices: tuple[str, ...] = ()  # from lenient to strict
+    text: Callable[[str], str] | None = None  # of a written bar: to its canonical form, or ValueError with a sentence
     why: str = ""
 
 
@@ -122,6 +125,41 @@ class ReleaseBars(Thresholds):
             why="With fewer the difference is noise, whatever it says.",
         ),
     ] = 30
+    eval_metrics: Annotated[
+        str,
+        Bar(
+            "Evaluation: bars of single metrics",
+            "metrics",
+            text=canonical_metrics,
+            why="One a line, the one that must improve first: groundedness delta=-0.01 least=0.8 weight=2, "
+            "or toxicity down delta=0 most=0.05. Empty: the tool's own headline metric alone.",
+        ),
+    ] = ""
+    eval_must_pass: Annotated[
+        str,
+        Bar(
+            "Evaluation: cases that must pass",
+            "cases",
+            text=canonical_cases,
+            why="Patterns of case ids, or tags: harm-*, tag:harmful. One failure refuses it, whatever the mean.",
+        ),
+    ] = ""
+    eval_case_regressions: Annotated[
+        str,
+        Bar(
+            "Evaluation: cases that passed before and fail now",
+            choices=("allowed", "none"),
+            why="none: a case that the live release passes must not be lost.",
+        ),
+    ] = "allowed"
+    eval_correction: Annotated[
+        str,
+        Bar(
+            "Evaluation: correction for several metrics",
+            choices=("none", "holm", "bonferroni"),
+            why="With twenty metrics one moves by chance. Intervals widen, so that all of them hold together.",
+        ),
+    ] = "holm"
     schema_valid_min: Annotated[Decimal, Bar("Schema validation rate, at least", "share", 0, 1, strict="higher")] = (
         Decimal("0.99")
     )
@@ -259,6 +297,10 @@ def _read(value: Any, limits: Bar, *, default: Any) -> Any:
         if not isinstance(value, bool):
             raise ValueError("write true or false.")
         return value
+    if limits.text is not None:
+        if not isinstance(value, str):
+            raise ValueError("write it as text.")
+        return limits.text(value)
     if limits.choices:
         if value not in limits.choices:
             raise ValueError(f"write one of {', '.join(limits.choices)}.")
@@ -305,6 +347,8 @@ def _weaker(mine: Any, theirs: Any, spec: Bar) -> bool:
         return mine and not theirs
     if spec.choices:
         return spec.choices.index(mine) < spec.choices.index(theirs)
+    if spec.text is not None:  # whatever was asked before and is not asked now
+        return bool(set(theirs.replace(", ", "\n").splitlines()) - set(mine.replace(", ", "\n").splitlines()))
     match spec.strict:
         case "higher":
             return bool(mine < theirs)

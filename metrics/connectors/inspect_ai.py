@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from metrics import exact
-from metrics.answers import ERROR_KEPT, OUTPUT_KEPT, CaseAnswer, RunAnswer, averaged, claims
+from metrics.answers import ERROR_KEPT, OUTPUT_KEPT, CaseAnswer, RunAnswer, averaged, claims, tags
 from metrics.problems import Unreadable
 from metrics.reading import Archive, member, optional, read_json, time
 
@@ -121,6 +121,7 @@ def _case(sample: dict[str, Any], names: list[str]) -> CaseAnswer:
         error=error[:ERROR_KEPT],
         repeats=1,
         output=str(optional(sample, "output", "completion") or "")[:OUTPUT_KEPT],
+        tags=tags(optional(sample, "metadata", "tags")),
     )
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from metrics import exact
-from metrics.answers import ERROR_KEPT, OUTPUT_KEPT, CaseAnswer, RunAnswer, averaged, claims
+from metrics.answers import ERROR_KEPT, OUTPUT_KEPT, CaseAnswer, RunAnswer, averaged, claims, tags
 from metrics.problems import Unreadable
 from metrics.reading import member, optional, read_json, time
 
@@ -110,6 +110,7 @@ def _case(row: dict[str, Any], repeat: int) -> CaseAnswer:
         error=str(row.get("error") or "an error without a message")[:ERROR_KEPT] if errored else "",
         repeats=1,
         output=_output(row),
+        tags=tags(optional(row, "metadata", "tags"), optional(row, "testCase", "metadata", "tags")),
     )
 
 

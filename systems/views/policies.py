@@ -87,7 +87,7 @@ def in_words(value: Any, bar: Bar) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return value
+        return value or "none"
     if bar.unit == "share":
         return f"{_plain(value * 100)} %"
     return _plain(value) if bar.unit in ("score", "index") else f"{_plain(value)} {bar.unit}"
