@@ -1,7 +1,8 @@
 """A run beside the run that it is compared with, as the page shows it: the judge's word, and case by case."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -12,12 +13,22 @@ from audit.canonical import digest_bytes
 from metrics import exact
 from metrics.evaluation import paired_cases
 from metrics.judges.evaluation import EvaluationBars, EvaluationVerdict, judge
+from metrics.judges.paired import MetricVerdict
 from metrics.models import CaseResult, EvaluationRun
+from systems.metric_bars import parse_metrics
 from systems.models import ReleasePolicy, System
 from systems.policy import SHIPPED_RELEASE_BARS, ReleaseBars, release_bars
 
 REGRESSED, IMPROVED, ERRORED, ALL = "regressed", "improved", "errored", "all"
-SHOWN = {REGRESSED: "Regressions", IMPROVED: "Improvements", ERRORED: "Errors", ALL: "All cases"}
+LOST, MUST_PASS = "lost", "must-pass"
+SHOWN = {
+    MUST_PASS: "Must pass, failed",
+    LOST: "Passed before, fail now",
+    REGRESSED: "Regressions",
+    IMPROVED: "Improvements",
+    ERRORED: "Errors",
+    ALL: "All cases",
+}
 _KEPT = 3600
 
 
@@ -28,6 +39,7 @@ class CaseRow:
     after: str | None
     status: str
     error: str
+    tags: list[str]
     output_before: str
     output_after: str
 
@@ -50,7 +62,12 @@ def usual_baseline(run: EvaluationRun) -> EvaluationRun | None:
 
 
 def compare(run: EvaluationRun, baseline: EvaluationRun | None, bars: ReleaseBars, metric: str) -> EvaluationVerdict:
-    """The judge's word; kept for an hour, since runs never change and ten thousand cases take a second."""
+    """The judge's word; kept for an hour, since runs never change and ten thousand cases take a second.
+
+    A metric that is not the one the policy wants to improve is looked at alone, by the same least improvement.
+    """
+    if metric != main_metric(run, bars):
+        bars = replace(bars, eval_metrics="")
     key = f"verdict:{run.pk}:{baseline and baseline.pk}:{metric}:{EvaluationBars.of(bars)}"
     name = digest_bytes(key.encode())
     found: EvaluationVerdict | None = cache.get(name)
@@ -60,8 +77,18 @@ def compare(run: EvaluationRun, baseline: EvaluationRun | None, bars: ReleaseBar
     return found
 
 
+def main_metric(run: EvaluationRun, bars: ReleaseBars) -> str:
+    """The metric that must improve: the policy's first, or the tool's own headline."""
+    named = parse_metrics(bars.eval_metrics)
+    return named[0].name if named and named[0].name in run.metrics else run.metric
+
+
 def chosen_cases(run: EvaluationRun, verdict: EvaluationVerdict, show: str) -> QuerySet[CaseResult]:
     cases = run.results.all()
+    if show == MUST_PASS:
+        return cases.filter(case_id__in=verdict.must_pass_failed)
+    if show == LOST:
+        return cases.filter(case_id__in=verdict.lost)
     if show == REGRESSED:
         return cases.filter(case_id__in=verdict.regressed)
     if show == IMPROVED:
@@ -92,6 +119,7 @@ def _row(case: CaseResult, before: CaseResult | None, metric: str) -> CaseRow:
         after=shown(after_score),
         status=status,
         error=case.error,
+        tags=case.tags,
         output_before=before.output if before else "",
         output_after=case.output,
     )
@@ -106,82 +134,73 @@ def shown(score: Fraction | None) -> str | None:
     return None if score is None else format(exact.decimal(score, 4), "f")
 
 
-def metric_rows(run: EvaluationRun, baseline: EvaluationRun | None) -> list[dict[str, Any]]:
-    rows = []
-    for name, summary in run.metrics.items():
-        mine = exact.parse(summary["mean"])
-        other = baseline.metrics.get(name) if baseline else None
-        theirs = exact.parse(other["mean"]) if other else None
-        change = None if theirs is None else mine - theirs
-        rows.append(
-            {
-                "name": name,
-                "mean": shown(mine),
-                "before": shown(theirs),
-                "change": None if change is None else ("+" if change > 0 else "") + str(shown(change)),
-                "cases": summary["cases"],
-                "errored": summary["errored"],
-            }
-        )
+def metric_rows(run: EvaluationRun, baseline: EvaluationRun | None, verdict: EvaluationVerdict) -> list[dict[str, Any]]:
+    """Every metric of the run, those that the policy judges with the judge's word."""
+    judged = {one.metric: one for one in verdict.metrics}
+    rows = [_metric_row(name, run, baseline, judged.pop(name, None)) for name in run.metrics]
+    rows += [
+        {
+            "name": name,
+            "mean": None if one.candidate_score is None else format(one.candidate_score, "f"),
+            "change": _signed(one.delta),
+            "relative": None,
+            "judged": one,
+            "derived": True,
+        }
+        for name, one in judged.items()
+    ]
     return rows
 
 
-def interval_figure(verdict: EvaluationVerdict, bars: ReleaseBars) -> dict[str, Any] | None:
-    """The change with its interval, zero and the bar. Without a baseline: the score and the least score."""
-    paired = verdict.delta is not None
-    value = verdict.delta if paired else verdict.candidate_score
-    if value is None or verdict.lower is None or verdict.upper is None:
-        return None
-    asked = bars.eval_min_delta if paired else bars.eval_min_score
-    marks = [(float(asked), "--bad-solid", "dash")]
-    if paired:
-        marks.append((0.0, "--control", "dot"))
-    label = {"x": float(asked), "text": f"bar {asked}", "font": {"color": "--muted", "size": 12}}
-    line = {"yref": "paper", "y0": 0, "y1": 1, "type": "line"}
+def _metric_row(
+    name: str, run: EvaluationRun, baseline: EvaluationRun | None, judged: MetricVerdict | None
+) -> dict[str, Any]:
+    summary = run.metrics[name]
+    mine = exact.parse(summary["mean"])
+    other = baseline.metrics.get(name) if baseline else None
+    theirs = exact.parse(other["mean"]) if other else None
+    change = None if theirs is None else exact.decimal(mine - theirs, 4)
     return {
-        "data": [
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [float(value)],
-                "y": [verdict.metric],
-                "marker": {"size": 11, "color": "--info-solid"},
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [float(verdict.upper - value)],
-                    "arrayminus": [float(value - verdict.lower)],
-                    "color": "--info-solid",
-                    "thickness": 2,
-                },
-                "hovertemplate": "%{x:.4f}<extra></extra>",
-            }
-        ],
-        "layout": {
-            "height": 150,
-            "showlegend": False,
-            "hovermode": "closest",
-            "yaxis": {"showgrid": False, "showticklabels": False},
-            "xaxis": {"showgrid": True},
-            "shapes": [
-                {**line, "x0": x, "x1": x, "line": {"color": colour, "width": 1.25, "dash": dash}}
-                for x, colour, dash in marks
-            ],
-            "annotations": [{"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False, **label}],
-        },
+        "name": name,
+        "mean": shown(mine),
+        "before": shown(theirs),
+        "change": _signed(change),
+        "relative": _relative(mine, theirs),
+        "cases": summary["cases"],
+        "errored": summary["errored"],
+        "judged": judged,
     }
 
 
-def interval_sentence(verdict: EvaluationVerdict, bars: ReleaseBars) -> str:
-    if verdict.delta is not None:
-        interval = f"{verdict.lower:+.4f} to {verdict.upper:+.4f}"
-        return (
-            f"{verdict.metric} changed by {verdict.delta:+.4f}, 95 % interval {interval}; "
-            f"the policy asks for {bars.eval_min_delta:+f}."
-        )
-    if verdict.candidate_score is None:
-        return "The runs cannot be compared."
-    return (
-        f"{verdict.metric} is {verdict.candidate_score:.4f}, 95 % interval {verdict.lower:.4f} to {verdict.upper:.4f}; "
-        f"the policy asks for {bars.eval_min_score:f}."
-    )
+def _signed(change: Decimal | None) -> str | None:
+    if change is None:
+        return None
+    return ("+" if change > 0 else "") + format(change.quantize(Decimal("0.0001")).normalize() + 0, "f")
+
+
+def _relative(mine: Fraction, theirs: Fraction | None) -> str | None:
+    if not theirs:
+        return None
+    return f"{float((mine - theirs) / abs(theirs)) * 100:+.1f} %"
+
+
+def changes(run: EvaluationRun, baseline: EvaluationRun | None, metric: str) -> list[float]:
+    """By how much each case moved; those without a number on either side are left out."""
+    if baseline is None:
+        return []
+    key = digest_bytes(f"changes:{run.pk}:{baseline.pk}:{metric}".encode())
+    kept: list[float] | None = cache.get(key)
+    if kept is None:
+        kept = _changes(run, baseline, metric)
+        cache.set(key, kept, _KEPT)
+    return kept
+
+
+def _changes(run: EvaluationRun, baseline: EvaluationRun, metric: str) -> list[float]:
+    before = dict(baseline.results.values_list("case_id", "scores"))
+    found = []
+    for case_id, scores in run.results.values_list("case_id", "scores"):
+        mine, theirs = scores.get(metric), before.get(case_id, {}).get(metric)
+        if mine is not None and theirs is not None:
+            found.append(float(exact.parse(mine) - exact.parse(theirs)))
+    return found

@@ -6,6 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from metrics.judges.evaluation import EvaluationVerdict
+from metrics.judges.paired import MetricVerdict
 from metrics.models import EvaluationRun, Measurement, Pull, Source
 
 
@@ -36,6 +37,25 @@ class RunOut(serializers.ModelSerializer[EvaluationRun]):
         ]  # fmt: skip
 
 
+class MetricVerdictOut(serializers.Serializer[MetricVerdict]):
+    metric = serializers.CharField()
+    outcome = serializers.ChoiceField(["pass", "fail", "inconclusive"])
+    reasons = serializers.ListField(child=serializers.CharField())
+    down = serializers.BooleanField(help_text="Lower is better.")
+    weight = serializers.CharField()
+    cases = serializers.IntegerField()
+    errored = serializers.IntegerField()
+    candidate_score = serializers.CharField(allow_null=True)
+    baseline_score = serializers.CharField(allow_null=True)
+    delta = serializers.CharField(allow_null=True)
+    relative = serializers.CharField(allow_null=True)
+    lower = serializers.CharField(allow_null=True)
+    upper = serializers.CharField(allow_null=True)
+    p_value = serializers.CharField(allow_null=True)
+    p_adjusted = serializers.CharField(allow_null=True, help_text="Among all metrics of the policy.")
+    smallest_detectable = serializers.CharField(allow_null=True)
+
+
 class VerdictOut(serializers.Serializer[EvaluationVerdict]):
     outcome = serializers.ChoiceField(["pass", "fail", "inconclusive"])
     reasons = serializers.ListField(child=serializers.CharField())
@@ -52,6 +72,10 @@ class VerdictOut(serializers.Serializer[EvaluationVerdict]):
     smallest_detectable = serializers.CharField(allow_null=True)
     regressed = serializers.ListField(child=serializers.CharField())
     improved = serializers.ListField(child=serializers.CharField())
+    relative = serializers.CharField(allow_null=True)
+    metrics = MetricVerdictOut(many=True)
+    must_pass_failed = serializers.ListField(child=serializers.CharField())
+    lost = serializers.ListField(child=serializers.CharField(), help_text="Passed before, fail now.")
 
 
 class RunDetailOut(serializers.Serializer[Any]):

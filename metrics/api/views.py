@@ -80,7 +80,8 @@ class Evaluation(SystemView):
     def get(self, request: Request, slug: str, run_id: UUID) -> Response:
         run = self.run(request, slug, run_id)
         baseline = comparing.usual_baseline(run)
-        verdict = comparing.compare(run, baseline, comparing.bars_in_force(run.system), run.metric)
+        bars = comparing.bars_in_force(run.system)
+        verdict = comparing.compare(run, baseline, bars, comparing.main_metric(run, bars))
         body = {"run": run, "baseline": baseline, "verdict": verdict}
         return Response(shapes.RunDetailOut(body).data)
 

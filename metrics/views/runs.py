@@ -11,7 +11,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
 from audit import vault
-from metrics import comparing, evaluation, exact
+from metrics import comparing, evaluation, exact, figures
 from metrics.actions.sources import managing_refusal
 from metrics.forms import BaselineForm, UploadForm
 from metrics.models import EvaluationRun, Source
@@ -52,12 +52,13 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
 def run(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
     there = visit(request, slug)
     found = _run(there, run_id)
-    metric = request.GET.get("metric", found.metric)
-    if metric not in found.metrics:
-        metric = found.metric
     baseline = _baseline(request, found)
     bars = comparing.bars_in_force(there.system)
+    main = comparing.main_metric(found, bars)
+    metric = request.GET.get("metric", main)
+    metric = metric if metric in found.metrics else main
     verdict = comparing.compare(found, baseline, bars, metric)
+    judged = verdict if metric == main else comparing.compare(found, baseline, bars, main)
     show = request.GET.get("show", comparing.REGRESSED if verdict.regressed else comparing.ALL)
     show = show if show in comparing.SHOWN else comparing.ALL
     page = keyset_page(
@@ -76,9 +77,12 @@ def run(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
             "metric": metric,
             "bars": bars,
             "verdict": verdict,
-            "metrics": comparing.metric_rows(found, baseline),
-            "figure": comparing.interval_figure(verdict, bars),
-            "summary": comparing.interval_sentence(verdict, bars),
+            "judged": judged,
+            "metrics": comparing.metric_rows(found, baseline, judged),
+            "figure": figures.interval_figure(verdict, bars),
+            "summary": figures.interval_sentence(verdict, bars),
+            "moves": figures.moves_figure(verdict, comparing.changes(found, baseline, metric)),
+            "moves_summary": figures.moves_sentence(verdict),
             "page": page,
             "cases": comparing.case_rows(page.items, baseline, metric),
             "show": show,
@@ -127,10 +131,28 @@ def _list(request: HttpRequest, there: Visit, form: UploadForm) -> HttpResponse:
             "page": page,
             "form": form,
             "reason": managing_refusal(there.person.roles),
+            **_trend(there),
             "sources": Source.objects.filter(system=there.system, retired_at=None).count(),
         },
         status=422 if form.errors else 200,
     )
+
+
+def _trend(there: Visit) -> dict[str, Any]:
+    """The metric that must improve, over the newest releases."""
+    newest = list(EvaluationRun.objects.filter(system=there.system).order_by("-created_at", "-pk")[: figures.LOOKED_AT])
+    if not newest:
+        return {}
+    bars = comparing.bars_in_force(there.system)
+    metric = comparing.main_metric(newest[0], bars)
+    rows = figures.trend_rows(newest, metric)
+    return {
+        "figure": figures.trend_figure(rows, metric, bars.eval_min_score),
+        "summary": f"{metric} by release: "
+        + ", ".join(f"{run.release_label} {score}" for run, score in rows[-5:])
+        + ".",
+        "rows": [["Release", metric], *([run.release_label, str(score)] for run, score in rows)],
+    }
 
 
 def _run(there: Visit, run_id: UUID) -> EvaluationRun:
@@ -158,6 +180,8 @@ def _baseline_form(found: EvaluationRun, baseline: EvaluationRun | None) -> Base
 
 def _chips(verdict: Any, show: str, kept: str) -> list[dict[str, Any]]:
     counts = {
+        comparing.MUST_PASS: len(verdict.must_pass_failed),
+        comparing.LOST: len(verdict.lost),
         comparing.REGRESSED: len(verdict.regressed),
         comparing.IMPROVED: len(verdict.improved),
         comparing.ERRORED: len(verdict.errored),
@@ -166,6 +190,7 @@ def _chips(verdict: Any, show: str, kept: str) -> list[dict[str, Any]]:
     return [
         {"label": label, "url": f"?{kept}show={name}#cases", "here": name == show, "n": counts[name]}
         for name, label in comparing.SHOWN.items()
+        if counts[name] or name not in (comparing.MUST_PASS, comparing.LOST)
     ]
 
 
