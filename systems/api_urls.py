@@ -1,11 +1,12 @@
 from django.urls import path
 
-from systems.api import views
+from systems.api import consumers, views
 
 app_name = "systems_api"
 
 _SYSTEM = "systems/<slug:slug>"
-_VERSIONS = _SYSTEM + "/components/<slug:kind>/<str:name>/versions"
+_COMPONENT = _SYSTEM + "/components/<slug:kind>/<str:name>"
+_VERSIONS = _COMPONENT + "/versions"
 
 urlpatterns = [
     path("systems", views.Systems.as_view(), name="systems"),
@@ -14,6 +15,15 @@ urlpatterns = [
     path(_SYSTEM + "/components", views.Components.as_view(), name="components"),
     path(_VERSIONS, views.Versions.as_view(), name="versions"),
     path(_VERSIONS + "/<int:number>", views.VersionDetail.as_view(), name="version"),
+    path(_COMPONENT + "/compatibility", consumers.Compatibility.as_view(), name="compatibility"),
+    path(_COMPONENT + "/consumers", consumers.Consumers.as_view(), name="consumers"),
+    path(_COMPONENT + "/consumers/<uuid:consumer>/end", consumers.ConsumerEnd.as_view(), name="consumer-end"),
+    path(_VERSIONS + "/<int:number>/announcements", consumers.Announcements.as_view(), name="announcements"),
+    path(
+        _VERSIONS + "/<int:number>/announcements/<uuid:announcement>/acknowledge",
+        consumers.Acknowledge.as_view(),
+        name="acknowledge",
+    ),
     path(_VERSIONS + "/<int:number>/<slug:act>", views.VersionAct.as_view(), name="version-act"),
     path(_SYSTEM + "/policies", views.Policies.as_view(), name="policies"),
     path(_SYSTEM + "/policies/<slug:part>/<int:number>/<slug:act>", views.PolicyAct.as_view(), name="policy-act"),

@@ -140,6 +140,36 @@ class ReviewForm(forms.Form):
     )
 
 
+class CompatibilityForm(forms.Form):
+    text = forms.CharField(
+        label="What others have to change, and how", max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    window_days = forms.IntegerField(
+        label="Deprecation window, days",
+        min_value=1,
+        max_value=730,
+        help_text="So long the version before still counts: it cannot be retired earlier.",
+    )
+
+
+class ConsumerForm(forms.Form):
+    name = forms.CharField(max_length=120, help_text="The service or team that builds on it: billing-service.")
+    contact = forms.ModelChoiceField(
+        User.objects.none(),
+        required=False,
+        empty_label="Nobody here",
+        help_text="Acknowledges each new version for them.",
+    )
+    reached_at = forms.CharField(
+        required=False, max_length=200, label="Reached at", help_text="A channel or an address, for those outside."
+    )
+
+    def __init__(self, *args: Any, people: Iterable[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["contact"]
+        field.queryset = User.objects.filter(pk__in=[user.pk for user in people]).order_by("name")
+
+
 class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
 

@@ -123,10 +123,25 @@ class Version(models.Model):
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
     reviewed_at = models.DateTimeField(null=True, blank=True)
     review_note = models.TextField(blank=True)
+    breaks = models.JSONField(
+        default=list, help_text="What consumers or producers would break on, as computed at approval."
+    )
+    breaks_against = models.PositiveIntegerField(
+        null=True, help_text="Number of the version that it was compared with."
+    )
+    compatibility_note = models.TextField(blank=True, help_text="What others have to change, and how.")
+    window_days = models.PositiveSmallIntegerField(null=True, help_text="How long the versions before it still count.")
+    deprecated_until = models.DateTimeField(null=True, help_text="It is not retired before.")
 
     class Meta:
         ordering = ("-number",)
         constraints = [
+            models.CheckConstraint(
+                name="systems_version_breaking_says_so",
+                condition=Q(state__in=["draft", "in_review"])
+                | Q(breaks=[])
+                | (~Q(compatibility_note="") & Q(window_days__gte=1)),
+            ),
             models.UniqueConstraint(fields=["component", "number"], name="systems_version_number"),
             models.CheckConstraint(
                 name="systems_version_sha256",
@@ -157,6 +172,64 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"{self.component} v{self.number}"
+
+
+class Consumer(models.Model):
+    """Whoever builds on a component: hears of each new version of it, and says that they have."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    component = models.ForeignKey(Component, on_delete=models.CASCADE, related_name="consumers")
+    name = models.CharField(max_length=120)
+    contact = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        help_text="Who acknowledges for them.",
+    )
+    reached_at = models.CharField(
+        max_length=200, blank=True, help_text="Where they are reached: a channel or an address."
+    )
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    added_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["component", "name"], condition=Q(ended_at=None), name="systems_consumer_name_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Announcement(models.Model):
+    """One new version, told to one consumer; and their word that they have heard."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="announcements")
+    consumer = models.ForeignKey(Consumer, on_delete=models.PROTECT, related_name="announcements")
+    announced_at = models.DateTimeField()
+    acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-announced_at", "consumer__name")
+        constraints = [
+            models.UniqueConstraint(fields=["version", "consumer"], name="systems_announcement_once"),
+            models.CheckConstraint(
+                name="systems_announcement_acknowledged_whole",
+                condition=Q(acknowledged_by__isnull=True, acknowledged_at__isnull=True)
+                | Q(acknowledged_by__isnull=False, acknowledged_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} to {self.consumer}"
 
 
 class Policy(models.Model):

@@ -10,8 +10,11 @@ from django.db.models import Prefetch, QuerySet
 from accounts.models import User
 from accounts.queries import living_grants, roles_of
 from audit import vault
-from audit.canonical import digest_bytes
-from systems.content import read_content
+from audit.canonical import digest_bytes, loads
+from systems.compatibility import breaks
+from systems.content import SCHEMAS, read_content
+from systems.errors import InvalidContent
+from systems.json_text import ContentError
 from systems.kinds import ROLE_AREAS, Area, Kind, reviewer_role
 from systems.models import Component, Ownership, Policy, ReleasePolicy, RunningPolicy, System, Version
 from systems.rules import Person, PolicyState, VersionState
@@ -28,7 +31,43 @@ def version_state(version: Version) -> VersionState:
         author=str(version.author_id),
         reviewer_role=reviewer_role(version.component.kind),
         component_retired=version.component.retired_at is not None,
+        deprecated_until=version.deprecated_until,
+        breaks=tuple(breaks_of(version)[1]) if version.state in ("draft", "in_review") else (),
+        has_compatibility_note=bool(version.compatibility_note and version.window_days),
     )
+
+
+def silent_consumers(version: Version) -> list[str]:
+    """Who was told of it and has not said that they have heard."""
+    waiting = version.announcements.filter(acknowledged_at=None, consumer__ended_at=None)
+    return list(waiting.values_list("consumer__name", flat=True))
+
+
+def breaks_of(version: Version) -> tuple[int | None, list[str]]:
+    """With which version a schema was compared, and what others would break on; nothing for the other kinds."""
+    if version.component.kind not in SCHEMAS:
+        return None, []
+    return _breaks(version.component, content_of(version), before=version.number)
+
+
+def would_break(component: Component, content: bytes) -> tuple[int | None, list[str]]:
+    """The same for a content that is no version yet. What cannot be read is refused, as it would be when drafted."""
+    try:
+        read_content(component.kind, content)
+    except ContentError as error:
+        raise InvalidContent(error) from error
+    return _breaks(component, content) if component.kind in SCHEMAS else (None, [])
+
+
+def _breaks(component: Component, content: bytes, *, before: int | None = None) -> tuple[int | None, list[str]]:
+    """Compared with the newest version in use: what others rely on now."""
+    in_use = component.versions.filter(state__in=[Version.State.APPROVED, Version.State.DEPRECATED])
+    older = in_use.filter(number__lt=before) if before is not None else in_use
+    found = older.order_by("-number").first()
+    if found is None:
+        return None, []
+    gaps = breaks(loads(content_of(found)), loads(content), output=component.kind == Kind.OUTPUT_SCHEMA)
+    return found.number, [str(gap) for gap in gaps]
 
 
 def policy_state(policy: Policy) -> PolicyState:

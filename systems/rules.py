@@ -5,6 +5,7 @@ The action refuses with them, the API answers with them, the page explains its g
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 # May write: systems' parts, versions, policies. What they write another person approves.
 EDITORS = ("product", "engineering", "operations")
@@ -39,6 +40,10 @@ class VersionState:
     author: str
     reviewer_role: str  # engineering, or product for datasets
     component_retired: bool = False
+    deprecated_until: datetime | None = None
+    breaks: tuple[str, ...] = ()  # against the newest reviewed version, as computed now
+    has_compatibility_note: bool = False
+    consumers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,16 @@ def submit(person: Person, version: VersionState) -> list[Reason]:
     reasons = edit(person)
     if version.state != "draft":
         reasons.append(Reason("Only a draft is submitted for review."))
-    return reasons
+    return reasons + _compatible(version)
+
+
+def _compatible(version: VersionState) -> list[Reason]:
+    """A breaking change says what others have to change, and how long the old form still counts."""
+    if not version.breaks or version.has_compatibility_note:
+        return []
+    return [
+        Reason(f"It breaks others ({version.breaks[0]}). Write a compatibility note and a deprecation window first.")
+    ]
 
 
 def review(person: Person, version: VersionState) -> list[Reason]:
@@ -89,6 +103,17 @@ def review(person: Person, version: VersionState) -> list[Reason]:
     return reasons
 
 
+def approve(person: Person, version: VersionState) -> list[Reason]:
+    return review(person, version) + _compatible(version)
+
+
+def write_compatibility(person: Person, version: VersionState) -> list[Reason]:
+    reasons = edit(person)
+    if version.state not in ("draft", "in_review"):
+        reasons.append(Reason("It is reviewed already; its compatibility note was reviewed with it."))
+    return reasons
+
+
 def deprecate(person: Person, version: VersionState) -> list[Reason]:
     reasons = _needs(person, (version.reviewer_role,))
     if version.state != "approved":
@@ -96,10 +121,24 @@ def deprecate(person: Person, version: VersionState) -> list[Reason]:
     return reasons
 
 
-def retire(person: Person, version: VersionState) -> list[Reason]:
+def retire(person: Person, version: VersionState, *, now: datetime) -> list[Reason]:
     reasons = _needs(person, (version.reviewer_role,))
     if version.state != "deprecated":
         reasons.append(Reason("A version is deprecated first, and retired once nobody uses it any more."))
+    if version.deprecated_until is not None and now < version.deprecated_until:
+        reasons.append(Reason(f"Its deprecation window ends on {version.deprecated_until:%-d %B %Y}. Not before."))
+    return reasons
+
+
+def acknowledge(person: Person, *, contact: str | None, note: str, done: bool) -> list[Reason]:
+    """The contact of a consumer says so themselves; an editor records it for them, with where they said so."""
+    if done:
+        return [Reason("It is acknowledged already.")]
+    if person.id == contact:
+        return []
+    reasons = edit(person)
+    if not reasons and not note.strip():
+        reasons.append(Reason("You are not this consumer's contact. Say where they acknowledged it."))
     return reasons
 
 

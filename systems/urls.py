@@ -1,6 +1,6 @@
 from django.urls import path
 
-from systems.views import overview, policies, registry
+from systems.views import consumers, overview, policies, registry
 
 app_name = "systems"
 
@@ -19,6 +19,9 @@ urlpatterns = [
     path(_COMPONENT, registry.component, name="component"),
     path(_COMPONENT + "draft/", registry.draft, name="draft"),
     path(_COMPONENT + "retire/", registry.retire_component, name="retire-component"),
+    path(_COMPONENT + "consumers/", consumers.add, name="add-consumer"),
+    path(_COMPONENT + "consumers/<uuid:consumer>/end/", consumers.end, name="end-consumer"),
+    path(_VERSION + "announcements/<uuid:announcement>/acknowledge/", consumers.acknowledge, name="acknowledge"),
     path(_VERSION, registry.version, name="version"),
     path(_VERSION + "content", registry.content, name="content"),
     path(_VERSION + "<slug:act>/", registry.act, name="version-act"),

@@ -18,9 +18,17 @@ from accounts.models import User
 from accounts.queries import admins
 from accounts.roles import Role
 from audit.actors import SYSTEM
-from systems.actions import add_component, approve_version, create_system, draft_version, submit_version
+from systems.actions import (
+    add_component,
+    approve_version,
+    create_system,
+    draft_version,
+    submit_version,
+    write_compatibility,
+)
 from systems.kinds import Area, Kind, reviewer_role
 from systems.models import Component, System, Version
+from systems.registry import breaks_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PASSWORD = "correct-horse-battery-staple"
@@ -180,6 +188,8 @@ def make_version(
     version = draft_version(component=component, content=data, by=by, now=now, meta=meta, note=note)
     if reviewer is None:
         return version
+    if breaks_of(version)[1]:
+        write_compatibility(version=version, text="Read it anew.", window_days=30, by=by, now=now)
     version = submit_version(version=version, by=by, now=now)
     return approve_version(version=version, by=reviewer, now=now, note="Read it line by line.")
 

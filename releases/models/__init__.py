@@ -1,18 +1,22 @@
-from releases.models.checklist import Answer, Evidence, Item
-from releases.models.release import Judgement, Pin, Release, StandardVersion
+from releases.models.checklist import Answer, Comment, Evidence, Item, PhaseReport
+from releases.models.release import Judgement, Pin, Release
 from releases.models.rollout import Rollout
 from releases.models.signing import Decision, Rejection, SignOff
+from releases.models.standard import StandardDraft, StandardVersion
 
 __all__ = [
     "Answer",
+    "Comment",
     "Decision",
     "Evidence",
     "Item",
     "Judgement",
+    "PhaseReport",
     "Pin",
     "Rejection",
     "Release",
     "Rollout",
     "SignOff",
+    "StandardDraft",
     "StandardVersion",
 ]

@@ -81,6 +81,13 @@ class Evidence(models.Model):
     attached_at = models.DateTimeField()
     valid_until = models.DateTimeField(null=True)
     superseded_at = models.DateTimeField(null=True)
+    carried_from = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        help_text="The same evidence in an earlier release.",
+    )
 
     class Meta:
         ordering = ("-attached_at",)
@@ -96,6 +103,41 @@ class Evidence(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Comment(models.Model):
+    """What was said about an item. It decides nothing, so no signature covers it; like evidence it never changes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="comments")
+    text = models.TextField()
+    by = models.ForeignKey(PERSON, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("at",)
+        constraints = [models.CheckConstraint(name="releases_comment_has_words", condition=~Q(text=""))]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class PhaseReport(models.Model):
+    """What a phase looked like when the release left it, frozen: items, evidence, answers, numbers."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="phase_reports")
+    phase = models.CharField(max_length=15)
+    body = models.JSONField()
+    digest = models.CharField(max_length=71)
+    frozen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("frozen_at",)
+        constraints = [models.UniqueConstraint(fields=["release", "phase"], name="releases_phasereport_once")]
+
+    def __str__(self) -> str:
+        return f"{self.phase} report of {self.release}"
 
 
 class Answer(models.Model):

@@ -6,25 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from releases.models.standard import StandardVersion
 from web.ids import uuid7
-
-
-class StandardVersion(models.Model):
-    """A published version of the standard: its whole content, by digest. It never changes; a trigger sees to that."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    number = models.CharField(max_length=20, unique=True)
-    title = models.CharField(max_length=120)
-    body = models.JSONField()
-    sha256 = models.CharField(max_length=71)
-    published_at = models.DateTimeField()
-    superseded_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ("-published_at",)
-
-    def __str__(self) -> str:
-        return self.number
 
 
 class Release(models.Model):

@@ -1,5 +1,6 @@
 """What can be done to systems. Each act is one transaction with its entry in the ledger."""
 
+from systems.actions.consumers import acknowledge, add_consumer, announce, end_consumer
 from systems.actions.policies import approve_policy, decline_policy, propose_policy
 from systems.actions.registry import (
     add_component,
@@ -10,11 +11,15 @@ from systems.actions.registry import (
     retire_version,
     send_back_version,
     submit_version,
+    write_compatibility,
 )
 from systems.actions.systems import assign_ownership, change_system, create_system
 
 __all__ = [
+    "acknowledge",
     "add_component",
+    "add_consumer",
+    "announce",
     "approve_policy",
     "approve_version",
     "assign_ownership",
@@ -23,9 +28,11 @@ __all__ = [
     "decline_policy",
     "deprecate_version",
     "draft_version",
+    "end_consumer",
     "propose_policy",
     "retire_component",
     "retire_version",
     "send_back_version",
     "submit_version",
+    "write_compatibility",
 ]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -11,13 +11,14 @@ from accounts.models import User
 from audit import ledger, vault
 from jobs.outbox import emit
 from systems import rules
+from systems.actions.consumers import announce
 from systems.content import read_content
 from systems.errors import InvalidContent, InvalidInput, Refused, refuse
 from systems.json_text import ContentError
 from systems.kinds import Kind
 from systems.models import Component, System, Version
 from systems.profile import IN_PROFILE, push_profile
-from systems.registry import person, version_state
+from systems.registry import breaks_of, person, version_state
 
 # It stands in addresses and in pipelines.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -128,13 +129,43 @@ def submit_version(*, version: Version, by: User, now: datetime) -> Version:
 def approve_version(*, version: Version, by: User, now: datetime, note: str = "") -> Version:
     """The second person says yes: from here on the version can be pinned, and the database keeps it as it is."""
     version = _locked(version)
-    refuse(rules.review(person(by, system=version.component.system, now=now), version_state(version)))
+    refuse(rules.approve(person(by, system=version.component.system, now=now), version_state(version)))
     version.state, version.reviewer, version.reviewed_at = Version.State.APPROVED, by, now
     version.review_note = note.strip()
-    version.save(update_fields=["state", "reviewer", "reviewed_at", "review_note"])
-    _record("version.approved", version, by=by, now=now, note=version.review_note)
+    version.breaks_against, version.breaks = breaks_of(version)
+    version.save(update_fields=["state", "reviewer", "reviewed_at", "review_note", "breaks", "breaks_against"])
+    _record("version.approved", version, by=by, now=now, note=version.review_note, breaks=version.breaks)
+    if version.breaks:
+        _open_window(version, by=by, now=now)
+    announce(version, by=by, now=now)
     _profile(version, by=by, now=now)
     _tell("systems.version-approved", version, now=now)
+    return version
+
+
+def _open_window(version: Version, *, by: User, now: datetime) -> None:
+    """The versions before a breaking one are deprecated with it, and count until its window has ended."""
+    until = now + timedelta(days=version.window_days or 0)
+    older = version.component.versions.filter(number__lt=version.number, state=Version.State.APPROVED)
+    for old in older.select_for_update(of=("self",)).select_related("component__system"):
+        old.state, old.deprecated_until = Version.State.DEPRECATED, until
+        old.save(update_fields=["state", "deprecated_until"])
+        _record("version.deprecated", old, by=by, now=now, until=until)
+        _tell("systems.version-deprecated", old, now=now)
+
+
+@transaction.atomic
+def write_compatibility(*, version: Version, text: str, window_days: int, by: User, now: datetime) -> Version:
+    """What others have to change because of this version, and how many days the one before still counts."""
+    version = _locked(version)
+    refuse(rules.write_compatibility(person(by, system=version.component.system, now=now), version_state(version)))
+    if not text.strip():
+        raise InvalidInput("Say what others have to change, and how.")
+    if not 1 <= window_days <= 730:
+        raise InvalidInput("The deprecation window has 1 to 730 days.")
+    version.compatibility_note, version.window_days = text.strip(), window_days
+    version.save(update_fields=["compatibility_note", "window_days"])
+    _record("version.compatibility-written", version, by=by, now=now, note=text.strip(), window_days=window_days)
     return version
 
 
@@ -154,13 +185,18 @@ def send_back_version(*, version: Version, by: User, now: datetime, note: str) -
 
 
 @transaction.atomic
-def deprecate_version(*, version: Version, by: User, now: datetime) -> Version:
-    """Asks everybody to move on. Releases that pin it keep it."""
+def deprecate_version(*, version: Version, by: User, now: datetime, days: int = 0) -> Version:
+    """Asks everybody to move on within so many days. Releases that pin it keep it."""
     version = _locked(version)
     refuse(rules.deprecate(person(by, system=version.component.system, now=now), version_state(version)))
-    version.state = Version.State.DEPRECATED
-    version.save(update_fields=["state"])
-    _record("version.deprecated", version, by=by, now=now)
+    if not 0 <= days <= 730:
+        raise InvalidInput("The deprecation window has at most 730 days.")
+    if not days and version.component.consumers.filter(ended_at=None).exists():
+        raise InvalidInput("Others build on this component: give them a deprecation window, in days.")
+    until = now + timedelta(days=days) if days else None
+    version.state, version.deprecated_until = Version.State.DEPRECATED, until
+    version.save(update_fields=["state", "deprecated_until"])
+    _record("version.deprecated", version, by=by, now=now, until=until)
     _tell("systems.version-deprecated", version, now=now)
     return version
 
@@ -169,7 +205,7 @@ def deprecate_version(*, version: Version, by: User, now: datetime) -> Version:
 def retire_version(*, version: Version, by: User, now: datetime) -> Version:
     """Ends it: traffic is no longer checked against it and no release can pin it. It is kept, for the record."""
     version = _locked(version)
-    refuse(rules.retire(person(by, system=version.component.system, now=now), version_state(version)))
+    refuse(rules.retire(person(by, system=version.component.system, now=now), version_state(version), now=now))
     version.state = Version.State.RETIRED
     version.save(update_fields=["state"])
     _record("version.retired", version, by=by, now=now)
@@ -189,7 +225,7 @@ def _profile(version: Version, *, by: User, now: datetime) -> None:
         push_profile(version.component.system, by=by, now=now)
 
 
-def _record(kind: str, version: Version, *, by: User, now: datetime, note: str = "") -> None:
+def _record(kind: str, version: Version, *, by: User, now: datetime, note: str = "", **more: object) -> None:
     component = version.component
     payload = {
         "kind": component.kind,
@@ -204,7 +240,7 @@ def _record(kind: str, version: Version, *, by: User, now: datetime, note: str =
         subject=f"version:{version.pk}",
         system=component.system.slug,
         now=now,
-        payload=payload | ({"note": note} if note else {}),
+        payload=payload | ({"note": note} if note else {}) | {name: value for name, value in more.items() if value},
     )
 
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from accounts.models import User
 from systems.actions.policies import PARTS, part_of
 from systems.kinds import Area, Kind
-from systems.models import Component, Policy, System, Version
+from systems.models import Announcement, Component, Consumer, Policy, System, Version
 from systems.registry import Owned
 
 PART = list(PARTS)
@@ -72,7 +72,8 @@ class VersionOut(serializers.ModelSerializer[Version]):
         model = Version
         fields = [
             "id", "number", "sha256", "size", "media_type", "meta", "state", "note", "author", "created_at",
-            "submitted_at", "reviewer", "reviewed_at", "review_note",
+            "submitted_at", "reviewer", "reviewed_at", "review_note", "breaks", "breaks_against", "compatibility_note",
+            "window_days", "deprecated_until",
         ]  # fmt: skip
 
 
@@ -121,6 +122,40 @@ class ComponentIn(serializers.Serializer[Any]):
 
 class ActIn(serializers.Serializer[Any]):
     note = serializers.CharField(required=False, allow_blank=True, default="", max_length=4000)
+
+
+class CompatibilityIn(ActIn):
+    """Of a version's `compatibility`: what others change, and the window; of `deprecate`: the window."""
+
+    window_days = serializers.IntegerField(required=False, default=0, min_value=0, max_value=730)
+
+
+class CompatibilityOut(serializers.Serializer[Any]):
+    against = serializers.IntegerField(allow_null=True, help_text="Number of the version in use; null: there is none.")
+    compatible = serializers.BooleanField()
+    breaks = serializers.ListField(child=serializers.CharField())
+
+
+class ConsumerOut(serializers.ModelSerializer[Consumer]):
+    class Meta:
+        model = Consumer
+        fields = ["id", "name", "contact", "reached_at", "added_at"]
+
+
+class ConsumerIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120)
+    contact = serializers.PrimaryKeyRelatedField(
+        queryset=User.objects.filter(is_active=True), required=False, default=None, allow_null=True
+    )
+    reached_at = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
+
+
+class AnnouncementOut(serializers.ModelSerializer[Announcement]):
+    consumer = serializers.CharField(source="consumer.name")
+
+    class Meta:
+        model = Announcement
+        fields = ["id", "consumer", "announced_at", "acknowledged_by", "acknowledged_at", "note"]
 
 
 class PolicyOut(serializers.Serializer[Any]):

@@ -1,4 +1,5 @@
-"""The API of systems: everything its pages do. People only: no machine token writes a version or reads a policy."""
+"""The API of systems: everything its pages do. A pipeline's token drafts versions, as its owner (who then does not
+review them); all else takes a person."""
 
 import base64
 from collections.abc import Callable
@@ -89,6 +90,8 @@ class Components(SystemView):
 
 
 class Versions(SystemView):
+    required_scopes = {"POST": "evidence:write"}
+
     @extend_schema(operation_id="versions_list", responses=page_of(shapes.VersionOut))
     def get(self, request: Request, slug: str, kind: str, name: str) -> Response:
         component = self.component(request, slug, kind, name)
@@ -118,18 +121,20 @@ class VersionDetail(SystemView):
 
 
 class VersionAct(SystemView):
-    @extend_schema(operation_id="act_on_version", request=shapes.ActIn, responses=shapes.VersionOut)
+    @extend_schema(operation_id="act_on_version", request=shapes.CompatibilityIn, responses=shapes.VersionOut)
     @idempotent
     def post(self, request: Request, slug: str, kind: str, name: str, number: int, act: str) -> Response:
-        """`submit`, `approve`, `send-back`, `deprecate` or `retire`."""
+        """`submit`, `approve`, `send-back`, `compatibility`, `deprecate` or `retire`."""
         version = self.version(request, slug, kind, name, number)
-        note = shapes.valid(shapes.ActIn, request)["note"]
+        data = shapes.valid(shapes.CompatibilityIn, request)
+        note, days = data["note"], data["window_days"]
         who: dict[str, Any] = {"version": version, "by": signed_in(request), "now": timezone.now()}
         acts: dict[str, Callable[[], Version]] = {
             "submit": lambda: actions.submit_version(**who),
             "approve": lambda: actions.approve_version(**who, note=note),
             "send-back": lambda: actions.send_back_version(**who, note=note),
-            "deprecate": lambda: actions.deprecate_version(**who),
+            "deprecate": lambda: actions.deprecate_version(**who, days=days),
+            "compatibility": lambda: actions.write_compatibility(**who, text=note, window_days=days),
             "retire": lambda: actions.retire_version(**who),
         }
         if act not in acts:

@@ -12,12 +12,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from systems import actions, rules
 from systems.content import shown
 from systems.errors import InvalidInput, Refused
-from systems.forms import ReviewForm, VersionForm
+from systems.forms import CompatibilityForm, ReviewForm, VersionForm
 from systems.history import history
 from systems.kinds import Kind
 from systems.models import Component, Version
-from systems.registry import content_of, is_intact, version_state
+from systems.registry import content_of, is_intact, silent_consumers, version_state
 from systems.rules import Reason, VersionState
+from systems.views import consumers
 from systems.views.shared import Visit, blame, said, visit
 from web.problems import NotFound
 
@@ -48,6 +49,7 @@ def component(request: HttpRequest, slug: str, kind: str, name: str) -> HttpResp
         ),
         "draft_reason": said(rules.draft_version(there.person, component_retired=found.retired_at is not None)),
         "retire_reason": said(rules.edit(there.person)),
+        "consumers": consumers.consumers(there, found),
         "history": history(f"component:{found.pk}"),
     }
     return render(request, "systems/component.html", context)
@@ -124,6 +126,9 @@ def version(request: HttpRequest, slug: str, kind: str, name: str, number: int) 
         .values_list("number", flat=True)
         .order_by("-number")[:50],
         "review_form": ReviewForm(),
+        "compatibility": consumers.compatibility(there, found),
+        "has_consumers": found.component.consumers.filter(ended_at=None).exists(),
+        "silent": silent_consumers(found),
         "why_not": {act: said(reasons) for act, reasons in _reasons(there, version_state(found)).items()},
         "history": history(f"version:{found.pk}"),
     }
@@ -150,8 +155,9 @@ def _reasons(there: Visit, state: VersionState) -> dict[str, list[Reason]]:
     return {
         "submit": rules.submit(there.person, state),
         "review": rules.review(there.person, state),
+        "approve": rules.approve(there.person, state),
         "deprecate": rules.deprecate(there.person, state),
-        "retire": rules.retire(there.person, state),
+        "retire": rules.retire(there.person, state, now=there.now),
     }
 
 
@@ -200,7 +206,14 @@ def act(request: HttpRequest, slug: str, kind: str, name: str, number: int, act:
         "submit": (lambda: actions.submit_version(**who), "It waits for a second person's review."),
         "approve": (lambda: actions.approve_version(**who, note=note), "Approved: releases can pin it."),
         "send-back": (lambda: actions.send_back_version(**who, note=note), "Sent back to its author."),
-        "deprecate": (lambda: actions.deprecate_version(**who), "Deprecated: whoever uses it is asked to move on."),
+        "compatibility": (
+            lambda: actions.write_compatibility(**who, **_compatibility(request)),
+            "Its note is written.",
+        ),
+        "deprecate": (
+            lambda: actions.deprecate_version(**who, days=_days(request)),
+            "Deprecated: whoever uses it is asked to move on.",
+        ),
         "retire": (lambda: actions.retire_version(**who), "Retired: no release can pin it any more."),
     }
     if act not in acts:
@@ -209,6 +222,20 @@ def act(request: HttpRequest, slug: str, kind: str, name: str, number: int, act:
     do()
     messages.success(request, f"Version {number}: {done[0].lower()}{done[1:]}")
     return redirect("systems:version", slug=slug, kind=kind, name=name, number=number)
+
+
+def _compatibility(request: HttpRequest) -> dict[str, Any]:
+    form = CompatibilityForm(request.POST)
+    if not form.is_valid():
+        raise InvalidInput("A compatibility note has a text, and a window of 1 to 730 days.")
+    return {"text": form.cleaned_data["text"], "window_days": form.cleaned_data["window_days"]}
+
+
+def _days(request: HttpRequest) -> int:
+    raw = request.POST.get("days", "") or "0"
+    if not raw.isascii() or not raw.isdigit() or len(raw) > 3:
+        raise InvalidInput("The deprecation window is a number of days.")
+    return int(raw)
 
 
 def _url(found: Component) -> str:

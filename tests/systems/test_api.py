@@ -155,8 +155,21 @@ WRITES = ["/api/systems", "/api/systems/support-bot/owners", "/api/systems/suppo
           "/api/systems/support-bot/policies/release/1/approve"]  # fmt: skip
 
 
+def test_a_pipeline_drafts_versions_as_its_owner(whole: Whole) -> None:
+    _, secret = issue_token(
+        owner=whole.people.engineer, name="CI", scopes=["evidence:write"], by=whole.people.admin, now=NOW
+    )
+    path = "/api/systems/support-bot/components/prompt/system-prompt/versions"
+    answer = send(Client(), path, {"content": "Be brief.", "submit": True}, Authorization=f"Bearer {secret}")
+    assert answer.status_code == 201, answer.content
+    version = Version.objects.get(component__name="system-prompt", number=2)
+    assert (version.author, version.state) == (whole.people.engineer, Version.State.IN_REVIEW)
+    approve = send(Client(), f"{path}/2/approve", {}, Authorization=f"Bearer {secret}")
+    assert approve.status_code == 403
+
+
 def test_no_machine_token_and_no_stranger_gets_in(whole: Whole) -> None:
-    scopes = ["evaluations:write", "evidence:write", "gate:read", "status:read", "trail:read"]
+    scopes = ["evaluations:write", "gate:read", "status:read", "trail:read"]
     _, secret = issue_token(owner=whole.people.engineer, name="CI", scopes=scopes, by=whole.people.admin, now=NOW)
     stranger = sign_in(make_user("Sam", "engineering", system="other-bot", now=NOW))
     for path in READS:

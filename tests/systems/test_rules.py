@@ -4,6 +4,7 @@ import pytest
 
 from systems import rules
 from systems.rules import Person, PolicyState, Reason, VersionState
+from tests.factories import NOW
 
 ENGINEER = Person("e", frozenset({"engineering"}))
 ENGINEER2 = Person("e2", frozenset({"engineering"}))
@@ -48,8 +49,8 @@ def test_a_version_goes_one_way() -> None:
     assert rules.submit(ENGINEER2, at("approved"))
     assert rules.deprecate(ENGINEER, at("approved")) == []
     assert rules.deprecate(ENGINEER, at("draft"))
-    assert rules.retire(ENGINEER, at("deprecated")) == []
-    assert "deprecated first" in texts(rules.retire(ENGINEER, at("approved")))
+    assert rules.retire(ENGINEER, at("deprecated"), now=NOW) == []
+    assert "deprecated first" in texts(rules.retire(ENGINEER, at("approved"), now=NOW))
 
 
 @pytest.mark.parametrize("person", [AUDITOR, ADMIN, PLATFORM])
