@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('releases', '0002_guards'),
+        ('releases', '0003_rollout_baseline'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

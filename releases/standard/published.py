@@ -8,6 +8,7 @@ from audit import canonical, ledger
 from audit.actors import SYSTEM
 from releases.errors import InvalidInput
 from releases.models import StandardVersion
+from releases.models.standard import SHIPPED_LINE
 from releases.standard.load import StandardDef, parse, shipped
 
 _DEFINITIONS: dict[str, StandardDef] = {}
@@ -22,7 +23,7 @@ def publish_shipped(*, now: datetime) -> StandardVersion:
         return existing
     definition = parse(body)
     with transaction.atomic():
-        StandardVersion.objects.filter(superseded_at=None).update(superseded_at=now)
+        StandardVersion.objects.filter(line=SHIPPED_LINE, superseded_at=None).update(superseded_at=now)
         version = StandardVersion.objects.create(
             number=number, title=definition.title, body=body, sha256=sha256, published_at=now
         )
@@ -38,7 +39,7 @@ def publish_shipped(*, now: datetime) -> StandardVersion:
 
 def current_standard(*, number: str = "") -> StandardVersion:
     """The version of this number, or the one in force."""
-    chosen = {"number": number} if number else {"superseded_at": None}
+    chosen = {"number": number} if number else {"line": SHIPPED_LINE, "superseded_at": None}
     found = StandardVersion.objects.filter(**chosen).first()
     if found is None:
         raise InvalidInput(f"There is no published standard {number}.".replace(" .", "."))

@@ -39,6 +39,12 @@ def whole() -> Whole:
     schema = make_version(
         Component.objects.get(kind=Kind.OUTPUT_SCHEMA), json.dumps(wider).encode(), by=people.engineer, now=NOW
     )
+    actions.add_consumer(
+        component=schema.component, name="billing-service", reached_at="#billing", by=people.engineer, now=NOW
+    )
+    actions.write_compatibility(
+        version=schema, text="Ignore members you do not know.", window_days=30, by=people.engineer, now=NOW
+    )
     schema = actions.submit_version(version=schema, by=people.engineer, now=NOW)
     actions.send_back_version(version=schema, by=people.engineer2, note="It lets everything through.", now=NOW)
     body = {"error_rate_max": "0.03", "canary_hours": 48}
@@ -61,6 +67,7 @@ PAGES = [
     ("draft", ("support-bot", "dataset", "golden-set")),
     ("version", ("support-bot", "prompt", "system-prompt", 2)),
     ("version", ("support-bot", "output_schema", "answer", 2)),
+    ("component", ("support-bot", "output_schema", "answer")),
     ("version", ("support-bot", "dataset", "golden-set", 1)),
     ("policy", ("support-bot",)),
     ("propose", ("support-bot", "running")),
