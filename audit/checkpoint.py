@@ -83,9 +83,11 @@ class Signer:
         key = Ed25519PrivateKey.from_private_bytes(self.seed).public_key()
         return VerifierKey(self.name, key.public_bytes_raw())
 
+    def sign(self, text: bytes) -> bytes:
+        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(text)
+
     def line(self, text: bytes) -> str:
-        signature = Ed25519PrivateKey.from_private_bytes(self.seed).sign(text)
-        return f"— {self.name} {base64.b64encode(self.public.key_id + signature).decode()}\n"
+        return f"— {self.name} {base64.b64encode(self.public.key_id + self.sign(text)).decode()}\n"
 
     def __repr__(self) -> str:
         return f"Signer({self.public})"

@@ -2,6 +2,9 @@
 
     python -m audit.verify ledger.zip [--key PUBLIC_KEY] [--checkpoint FILE]
 
+Given a release's bundle, it checks the bundle's files, signatures and proofs; `python -m releases.verify` checks what
+the bundle means besides.
+
 Needs Python, `cryptography`, and the modules beside this one. The steps are numbered in the order in which trust is
 built: files, keys, checkpoints, entries; the first bad entry is named. Exit code 0: verified, 1: not, 2: usage.
 
@@ -20,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from audit import leaf
+from audit import bundle, leaf
 from audit.canonical import CanonicalError, loads
 from audit.checkpoint import NoteError, TreeHead, VerifierKey, unbase64, verify
 from audit.walk import LogError, Walk
@@ -216,6 +219,15 @@ def open_export(file: Path | BinaryIO, *, keys: Sequence[str] = (), checkpoint: 
         raise ExportError("this is not a zip archive") from None
 
 
+def is_bundle(archive: zipfile.ZipFile) -> bool:
+    """Which of the two kinds of archive this is, by the manifest's word; each kind's own steps then check it."""
+    try:
+        manifest = loads(archive.read(MANIFEST))
+    except (CanonicalError, KeyError, zipfile.BadZipFile):
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == bundle.FORMAT
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m audit.verify", description="Verify an exported decision log.")
     parser.add_argument("export", type=Path, help="the zip that manage.py export_ledger wrote")
@@ -234,9 +246,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     number = 0
     try:
         with export.archive:
-            for number, (what, found) in enumerate(steps(export), start=1):
+            walked = steps(export)
+            if is_bundle(export.archive):
+                walked = bundle.steps(bundle.Bundle(export.archive, export.pinned, export.own_note))
+            for number, (what, found) in enumerate(walked, start=1):
                 print(f"{number}. ok   {what}: {found}")
-    except (ExportError, zipfile.BadZipFile, OSError, EOFError) as error:
+    except (ExportError, bundle.BundleError, zipfile.BadZipFile, OSError, EOFError) as error:
         print(f"{number + 1}. FAIL {error}")
         index = getattr(error, "index", None)
         print("The export is NOT verified." + ("" if index is None else f" First bad entry: {index}."))

@@ -53,6 +53,12 @@ TOPICS: dict[str, Presenter] = {
         "The question it answers: {question}.",
         BUILDERS,
     ),
+    "releases.bundle-made": Presenter(
+        "Bundle made",
+        "The bundle of {label} of {system} is there",
+        "Everything that the decision on the {question} question rests on, with its proofs. Its digest: {digest}.",
+        (),
+    ),
     "releases.rejected": Presenter(
         "Rejected",
         "{label} of {system} was rejected by {side}",

@@ -299,6 +299,11 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "readiness@lo
 EGRESS_ALLOW = env.listing("READINESS_EGRESS_ALLOW")
 # Folders in which evaluation files may be read, and nothing outside of them.
 EVALUATION_ROOTS = env.listing("READINESS_EVALUATION_ROOTS")
+# Where release tickets live, and the token with which their bundle is announced there; without one, nothing is written.
+GITHUB_URL = env.text("READINESS_GITHUB_URL", "https://github.com").rstrip("/")
+GITHUB_TOKEN = env.text("READINESS_GITHUB_TOKEN")
+GITLAB_URL = env.text("READINESS_GITLAB_URL", "https://gitlab.com").rstrip("/")
+GITLAB_TOKEN = env.text("READINESS_GITLAB_TOKEN")
 # Whoever scrapes /metrics sends it as a bearer token. Without one, only this machine may scrape.
 METRICS_TOKEN = env.text("READINESS_METRICS_TOKEN")
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from releases.api import views
+from releases.api import proofs, views
 
 app_name = "releases_api"
 
@@ -10,6 +10,8 @@ urlpatterns = [
     path("releases", views.Releases.as_view(), name="releases"),
     path("releases/<str:reference>", views.ReleaseDetail.as_view(), name="release"),
     path(_RELEASE + "gate", views.Gate.as_view(), name="gate"),
+    path(_RELEASE + "summary", proofs.Summary.as_view(), name="summary"),
+    path(_RELEASE + "review", proofs.Review.as_view(), name="review"),
     path(_RELEASE + "act", views.Act.as_view(), name="act"),
     path(_RELEASE + "items", views.Items.as_view(), name="items"),
     path(_RELEASE + "items/<str:key>", views.Item.as_view(), name="item"),
@@ -18,4 +20,5 @@ urlpatterns = [
     path("requests/<str:request_id>/reproduce", views.Reproduce.as_view(), name="reproduce"),
     path("standards/<str:number>", views.Standard.as_view(), name="standard"),
     path("decisions/<uuid:pk>", views.DecisionDetail.as_view(), name="decision"),
+    path("decisions/<uuid:pk>/bundle", proofs.Bundle.as_view(), name="bundle"),
 ]

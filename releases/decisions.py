@@ -13,7 +13,7 @@ from releases.gate.types import Facts, Question, Reason, SignatureFact, Verdict
 from releases.locking import open_questions
 from releases.models import Decision, Release, SignOff
 from releases.people import authors
-from releases.state import state_digest
+from releases.state import recorded_state, state_digest
 from systems.policy import ReleaseBars, release_bars
 
 
@@ -112,8 +112,8 @@ def store(release: Release, found: Standing, *, occasion: str, now: datetime) ->
             "policy": {"number": release.policy.number, "sha256": release.policy.sha256, "body": found.bars.body()},
             "verdict": found.verdict,
             "cleared": found.cleared,
-            "signatures": _signers(release, found.question),
-            "references": references(release, now=now),
+            "signatures": _signers(release, found),
+            "references": references(release, now=now) | {"state": recorded_state(release)},
             "decided_at": now,
         }
     )
@@ -166,8 +166,10 @@ def replay(decision: Decision) -> tuple[Verdict, bool]:
     return verdict, canonical.plain(verdict) == decision.verdict
 
 
-def _signers(release: Release, question: Question) -> list[dict[str, Any]]:
-    rows = SignOff.objects.filter(release=release, question=question, voided_at=None, withdrawn_at=None)
+def _signers(release: Release, found: Standing) -> list[dict[str, Any]]:
+    """The signatures that were there, with what the two-person rules ask of each: a verifier asks nobody else."""
+    rows = SignOff.objects.filter(release=release, question=found.question, voided_at=None, withdrawn_at=None)
+    facts = {(fact.side, fact.signer, fact.signed_at): fact for fact in found.signatures}
     return [
         {
             "sign_off": str(row.pk),
@@ -176,6 +178,8 @@ def _signers(release: Release, question: Question) -> list[dict[str, Any]]:
             "name": row.signer.name,
             "grant": str(row.grant_id),
             "founding": row.grant.founding,
+            "holds_role": facts[row.side, str(row.signer_id), row.signed_at].holds_role,
+            "is_author": facts[row.side, str(row.signer_id), row.signed_at].is_author,
             "method": row.method,
             "statement_digest": row.statement_digest,
             "public_key": row.assertion["public_key"] if row.assertion else None,

@@ -4,7 +4,7 @@ from jobs.models import Event
 from jobs.outbox import on
 from jobs.queue import enqueue
 from releases.judging import aim_sources
-from releases.models import Release
+from releases.models import Decision, Release
 
 
 @on("metrics.run-recorded")
@@ -20,3 +20,20 @@ def ask_for_evaluations(event: Event) -> None:
     """The release is made of something else, or its review began: sources are asked about what it is now."""
     release = Release.objects.select_related("system", "standard", "policy").get(pk=event.payload["release"])
     aim_sources(release, now=event.created_at)
+
+
+@on("releases.canary-started")
+@on("releases.promoted")
+def order_bundle(event: Event) -> None:
+    """A question is closed: what it rests on is packed and kept, as soon as the record of it is signed."""
+    occasions = {"releases.canary-started": "started", "releases.promoted": "promoted"}
+    decision = Decision.objects.get(release=event.payload["release"], occasion=occasions[event.topic])
+    args = {"decision_id": str(decision.pk)}
+    # The sealer signs every few seconds; a bundle without proofs would be none.
+    enqueue("releases.make_bundle", key=f"bundle:{decision.pk}", now=event.created_at, args=args)
+
+
+@on("releases.bundle-made")
+def tell_ticket(event: Event) -> None:
+    args = {"bundle_id": event.payload["bundle"]}
+    enqueue("releases.tell_ticket", key=f"ticket:{event.payload['bundle']}", now=event.created_at, args=args)

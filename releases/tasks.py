@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from jobs.tasks import job_task
-from releases import asking, judging, watching
+from releases import asking, bundling, judging, ticket, watching
 
 
 @job_task("releases.judge_run")
@@ -29,3 +29,13 @@ def ask_for_signatures(*, now: datetime) -> None:
 @job_task("releases.request_sign_off")
 def request_sign_off(*, release_id: str, now: datetime) -> None:
     asking.request_sign_off(release_id=release_id, now=now)
+
+
+@job_task("releases.make_bundle")
+def make_bundle(*, decision_id: str, now: datetime) -> None:
+    bundling.make(decision_id=decision_id, now=now)
+
+
+@job_task("releases.tell_ticket")
+def tell_ticket(*, bundle_id: str, now: datetime) -> None:
+    ticket.tell(bundle_id=bundle_id)

@@ -16,6 +16,7 @@ urlpatterns = [
     path(_RELEASE + "setup/", setup.setup, name="setup"),
     path(_RELEASE + "questions/", setup.questions, name="questions"),
     path(_RELEASE + "rollout/", release.rollout_part, name="rollout"),
+    path(_RELEASE + "review/", overview.review, name="review"),
     path(_RELEASE + "history/", release.history, name="history"),
     path(_RELEASE + "move/<slug:act>/", release.move, name="move"),
     path(_RELEASE + "say/<slug:act>/", signing.say, name="say"),
@@ -26,5 +27,6 @@ urlpatterns = [
     path(_ITEM + "act/<slug:act>/", item.act, name="item-act"),
     path("standard/<str:number>/", overview.standard, name="standard"),
     path("decisions/<uuid:pk>/", overview.decision, name="decision"),
+    path("decisions/<uuid:pk>/bundle/", overview.bundle, name="bundle"),
     path("requests/<str:request_id>/reproduce/", overview.reproduction, name="reproduce"),
 ]

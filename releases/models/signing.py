@@ -127,3 +127,16 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.occasion} {self.release}"
+
+
+class Bundle(models.Model):
+    """The bundle that was made of a decision when it approved something. Its bytes are in the vault, by digest."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    decision = models.OneToOneField(Decision, on_delete=models.PROTECT, related_name="bundle")
+    digest = models.CharField(max_length=71)
+    size = models.PositiveBigIntegerField()
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"bundle of {self.decision}"

@@ -10,11 +10,16 @@ from django.views.decorators.http import require_GET
 from accounts.access import person as signed_in
 from accounts.access import require_member, visible_systems
 from audit import canonical, trail
-from releases.decisions import decision_body, replay
+from releases import bundling
+from releases.decisions import decision_body, replay, standing
 from releases.models import Decision, StandardVersion
+from releases.presenting import page
 from releases.presenting import work as shown
 from releases.reproduce import reproduce
+from releases.review import SECTIONS, section_items
+from releases.review import review as review_rows
 from releases.standard.published import definition_of
+from releases.views.release import find
 from web.problems import NotFound
 
 
@@ -38,12 +43,31 @@ def standard(request: HttpRequest, number: str) -> HttpResponse:
 
 
 @require_GET
+def review(request: HttpRequest, slug: str, label: str) -> HttpResponse:
+    """The release review, filled from what is known now: gaps are shown as gaps. Printable."""
+    release, now = find(request, slug, label), timezone.now()
+    found = standing(release, page.question_now(release), now=now)
+    context = {
+        **page.head(release, found, now=now),
+        "rows": review_rows(found.facts),
+        "sections": [
+            (title, section_items(found.facts, found.verdict.items, role)) for role, title in SECTIONS.items()
+        ],
+        "decisions": release.decisions.exclude(occasion=Decision.Occasion.ASKED).order_by("-decided_at")[:5],
+    }
+    return render(request, "releases/review.html", context)
+
+
+@require_GET
+def bundle(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The decision with all it rests on, as a zip that verifies offline."""
+    return bundling.download(_decision(request, pk), now=timezone.now())
+
+
+@require_GET
 def decision(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A stored decision, with the gate run again on its facts."""
-    found = Decision.objects.select_related("release__system", "release__policy").filter(pk=pk).first()
-    if found is None:
-        raise NotFound("There is no such decision.")
-    require_member(request, found.release.system.slug)
+    found = _decision(request, pk)
     verdict, same = replay(found)
     context = {
         "decision": found,
@@ -54,6 +78,14 @@ def decision(request: HttpRequest, pk: UUID) -> HttpResponse:
         "intact": canonical.digest(decision_body(found)) == found.digest,
     }
     return render(request, "releases/decision.html", context)
+
+
+def _decision(request: HttpRequest, pk: UUID) -> Decision:
+    found = Decision.objects.select_related("release__system", "release__policy").filter(pk=pk).first()
+    if found is None:
+        raise NotFound("There is no such decision.")
+    require_member(request, found.release.system.slug)
+    return found
 
 
 @require_GET

@@ -43,6 +43,10 @@ def make_sampled(whole, *, now=NOW) -> None:
 
 @pytest.fixture
 def stage(whole) -> Stage:
+    return make_stage(whole)
+
+
+def make_stage(whole) -> Stage:
     """In pre-production, everything pinned and planned, nothing verified, nothing signed."""
     people = whole.people
     make_sampled(whole)

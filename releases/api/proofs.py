@@ -1,0 +1,59 @@
+"""What a release leaves for others: the review, the bundle of a decision, the signed summary for deploy tools."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import require_member
+from releases import bundling
+from releases.api.views import QUESTION, ReleaseView
+from releases.decisions import standing
+from releases.models import Decision
+from releases.review import review
+from releases.summary import summary
+from web.api import ApiView
+from web.problems import NotFound
+
+
+class Review(ReleaseView):
+    """The release review as it stands now; a value of null is a gap."""
+
+    required_scopes = {"GET": "gate:read"}
+
+    @extend_schema(parameters=[QUESTION], responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, reference: str) -> Response:
+        release = self.release(request, reference)
+        found = standing(release, self.asked(request), now=timezone.now())
+        return Response({row.name: row.value for row in review(found.facts)})
+
+
+class Summary(ReleaseView):
+    """The answer of this moment, signed, for tools that decide offline: SLSA VSA in a DSSE envelope. It expires."""
+
+    required_scopes = {"GET": "gate:read"}
+
+    @extend_schema(parameters=[QUESTION], responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, reference: str) -> Response:
+        release = self.release(request, reference)
+        response = Response(summary(release, self.asked(request), now=timezone.now()))
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+class Bundle(ApiView):
+    """A decision with everything it rests on, as a zip: `python -m releases.verify` checks it offline."""
+
+    required_scopes = {"GET": "gate:read"}
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    def get(self, request: Request, pk: UUID) -> HttpResponse:
+        decision = Decision.objects.select_related("release__system").filter(pk=pk).first()
+        if decision is None:
+            raise NotFound("There is no such decision.")
+        require_member(request, decision.release.system.slug)
+        return bundling.download(decision, now=timezone.now())
