@@ -13,10 +13,10 @@ from releases.decisions import Standing, standing
 from releases.gate.types import Question
 from releases.models import Release
 from systems.kinds import Kind
-from web.problems import Unavailable
+from web.problems import Problem
 
 
-class NoKey(Unavailable):
+class NoKey(Problem):
     code = "no-signing-key"
 
 

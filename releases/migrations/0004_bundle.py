@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('releases', '0002_guards'),
+        ('releases', '0003_rollout_baseline'),
     ]
 
     operations = [
