@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('releases', '0003_rollout_baseline'),
+        ('releases', '0005_guard_standards'),
     ]
 
     operations = [
