@@ -22,7 +22,7 @@ def children(folder: Path, base_url: str) -> list[Part]:
     notes = Notes.load(folder)
     parts = [
         _application("demo-live", "2026.10.4", 1, notes.app_port, notes, base_url),
-        _application("demo-canary", "2026.11.2", 2, notes.canary_port, notes, base_url),
+        _application("demo-canary", "2026.11.2", 3, notes.canary_port, notes, base_url),
         _callers(notes),
     ]
     return [*parts, _prometheus(folder, notes)] if notes.prometheus else parts

@@ -1,6 +1,7 @@
 """The demo project: one system in mid-release, made by the product's own actions and its own request path.
 
     2026.10.4   live: its evaluation, canary, signatures and decisions are all there to be looked at
+    2026.11.1   rolled back from its canary: better answers, but too many of them ran into the time limit
     2026.11.2   in canary since the demo began, watched with Prometheus (or, without one, with the request trail)
     2026.11.3   in pre-production, blocked for several reasons
 
@@ -51,6 +52,7 @@ WATCHED = ("release__system", "release__policy", "release__standard", "source")
 SUMMED_UP_WITHIN = 120  # seconds
 FILES = Path(__file__).parent / "files" / "evaluations"
 SLUG = "support-assistant"
+NOTES = {"2026.10.4": "First version.", "2026.11.1": "Answers every question; says so where no article fits."}
 MODEL = {"provider": "acme", "deployment": "support-small-2026-09", "prices": {"input": "0.40", "output": "1.60"}}
 PEOPLE = {
     "admin": ("Ada Admin", Role.ADMIN),
@@ -159,7 +161,7 @@ def make_versions(system: System, people: People, label: str, *, now: datetime) 
             component = add_component(system=system, kind=kind, name=name, by=people.engineer, now=now)
         elif kind != Kind.PROMPT:
             continue
-        note = "First version." if label == "2026.10.4" else "Shorter answers; sources are named by id."
+        note = NOTES.get(label, "Shorter answers; sources are named by id.")
         version = draft_version(component=component, content=content, by=people.engineer, now=now, note=note)
         version = submit_version(version=version, by=people.engineer, now=now)
         reviewer = people.product if reviewer_role(kind) == Role.PRODUCT else people.engineer2
@@ -181,6 +183,10 @@ def open_release(system: System, people: People, label: str, summary: str, sourc
         now=now,
     )
     return opening.begin_review(release_id=release.pk, by=people.product, now=now)
+
+
+def prompt(label: str) -> str:
+    return (FILES / f"prompt-{label}.txt").read_text(encoding="utf-8")
 
 
 def record_evaluation(system: System, source: Source, label: str, *, now: datetime) -> None:
@@ -227,6 +233,7 @@ class Builder:
         sources = self._sources(system, people, notes, now=begun)
         self._channel(system, people, now=begun)
         self._shipped(system, people, sources, notes, begun)
+        self._rolled_back(system, people, sources, notes)
         self._canary(system, people, sources, notes)
         self._blocked(system, people, sources)
         notes.save(self.folder)
@@ -287,13 +294,31 @@ class Builder:
         rollout.start_rollout(release_id=release.pk, by=people.operator, now=at)
         self.say("Release 2026.10.4: two days of requests, through OTLP")
         hours = (self.now - at).total_seconds() / 3600
-        self._requests(notes, "2026.10.4", 1, hours=hours, per_hour=40)
+        self._requests(notes, Variant("2026.10.4", prompt("2026.10.4")), since=hours, per_hour=40)
         full = at + timedelta(hours=24, minutes=30)
         self.say("Release 2026.10.4: 24 hours of canary, window by window")
         watch(Rollout.objects.select_related(*WATCHED).get(release=release), now=full)
         walk.do_checklist(release, people, now=full, questions=("release",))
         walk.sign_both(release, people, now=full + timedelta(minutes=10))
         rollout.promote(release_id=release.pk, by=people.operator, now=full + timedelta(minutes=20))
+
+    def _rolled_back(self, system: System, people: People, sources: dict[str, Source], notes: Notes) -> None:
+        """2026.11.1, yesterday: its evaluation was better, its canary was not, and the watch took it back."""
+        self.say("Release 2026.11.1: a canary that goes wrong, and is rolled back")
+        at = self.now - timedelta(hours=19)
+        make_versions(system, people, "2026.11.1", now=at)
+        summary = "Answers every question of a message."
+        release = open_release(system, people, "2026.11.1", summary, sources["trail"], now=at)
+        record_evaluation(system, sources["inspect"], "2026.11.1", now=at)
+        walk.do_checklist(release, people, now=at)
+        walk.answer_questions(release, by=people.product, now=at)
+        walk.sign_both(release, people, now=at + timedelta(minutes=10))
+        at += timedelta(minutes=30)
+        rollout.start_rollout(release_id=release.pk, by=people.operator, now=at)
+        hours = (self.now - at).total_seconds() / 3600
+        slow = Variant("2026.11.1", prompt("2026.11.1"), prompt_version="2", latency_ms=420, error_rate=0.06)
+        self._requests(notes, slow, since=hours, until=hours - 3, per_hour=150)
+        watch(Rollout.objects.select_related(*WATCHED).get(release=release), now=at + timedelta(hours=3, minutes=5))
 
     def _canary(self, system: System, people: People, sources: dict[str, Source], notes: Notes) -> None:
         """2026.11.2, in canary from now on."""
@@ -328,13 +353,15 @@ class Builder:
         checklist.send_back(release_id=release.pk, key=back.key, reason=reason, by=by, now=at)
         walk.answer_questions(release, by=people.product, now=at, but={"post-mortems", "human-handoff"})
 
-    def _requests(self, notes: Notes, label: str, version: int, *, hours: float, per_hour: float) -> None:
-        prompt = (FILES / f"prompt-{label}.txt").read_text()
-        variant = Variant(release=label, prompt=prompt, prompt_version=str(version))
+    def _requests(self, notes: Notes, variant: Variant, *, since: float, until: float = 0, per_hour: float) -> None:
+        """Traffic from `since` to `until` hours before now, by the real SDK."""
         provider = tracing(otlp=self.base_url, token=notes.ingest_token)
-        history(Assistant(variant, provider), hours=hours, per_hour=per_hour, seed=label)
+        end = time.time_ns() - int(until * 3600e9)
+        history(
+            Assistant(variant, provider), hours=since - until, per_hour=per_hour, seed=variant.release, until_ns=end
+        )
         provider.shutdown()
-        # As the worker does it at each beat; `bin/up` starts the clock when the past is made.
+        # As the worker does it at each beat; `bin/up` starts it when the past is made.
         deadline = time.monotonic() + SUMMED_UP_WITHIN
         while trail.waiting_since() is not None:
             if time.monotonic() > deadline:

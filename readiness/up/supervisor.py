@@ -35,7 +35,7 @@ class Supervisor:
         self.postgres: Postgres | None = None
         self.environment: dict[str, str] = {}  # what the processes get beside ours
         self.owner_url = self.admin_url = ""
-        self.base_url = ""
+        self.base_url = self.way_in = ""
 
     def run(self) -> None:
         self.folder.open()
@@ -77,12 +77,9 @@ class Supervisor:
         self.start_broker()
         self.environment = {name: value for name, value in self.environment.items() if not is_set(name)}
         self.folder.publish(self.environment)
-        link = self.prepare()
+        self.prepare()
         self.start_processes(port)
-        way_in = self.fill_in_demo() if self.demo else link
-        # The last: pages answer sooner when two programs load at once, not three, and a demo's past is made at rest.
-        self.keeper.start(self.child("beat", [ENTRYPOINT, "beat"]))
-        self.announce(way_in)
+        self.announce()
 
     def start_database(self) -> None:
         if is_set("DATABASE_URL"):
@@ -104,8 +101,8 @@ class Supervisor:
         self.environment["CELERY_BROKER_URL"] = broker.url()
         self.say("The broker is up.")
 
-    def prepare(self) -> str:
-        """Bring the database to this version, as its owner. Returns the way in for the first administrator."""
+    def prepare(self) -> None:
+        """Bring the database to this version, as its owner, and learn the way in for the first administrator."""
         self.say("Bringing the database to this version ...")
         prepare = self.child("prepare", [sys.executable, "manage.py", "prepare"], database=self.owner_url)
         done = json.loads(self.keeper.run(prepare).splitlines()[-1])
@@ -113,20 +110,25 @@ class Supervisor:
             self.keeper.run(self.child("guard", [sys.executable, "manage.py", "guard"], database=self.admin_url))
         self.say(f"The database is ready ({done['migrations']} migrations applied).")
         link = done["setup_link"]
-        return f"First administrator (this link works once):\n  {self.base_url}{link}" if link else ""
+        self.way_in = f"First administrator (this link works once):\n  {self.base_url}{link}" if link else ""
 
     def start_processes(self, port: int) -> None:
-        web, worker = self.child("web", [ENTRYPOINT, "web"]), self.child("worker", [ENTRYPOINT, "worker"])
+        web, worker, beat = (self.child(name, [ENTRYPOINT, name]) for name in ("web", "worker", "beat"))
         web.env = {**web.env, "READINESS_BIND": " ".join(listen_on(port))}
         worker.patience = 20  # its tasks may finish; what does not is queued again at the next start
         # When we are killed there is no warm shutdown: database and broker go at the same moment. A worker that finds
         # its broker gone hangs in its shutdown; killed, it loses nothing: what it did not finish is queued again.
         web.orphaned_with, worker.orphaned_with = signal.SIGQUIT, signal.SIGKILL
-        self.say("Starting web and worker ...")
+        self.say("Starting web, worker and beat ...")
         self.keeper.start(web)
-        self.keeper.start(worker)
+        if not self.demo:
+            self.keeper.start(worker)
         self.keeper.wait_until(lambda: self.answers(port), seconds=120, what="The web server")
         self.say("The web server answers.")
+        if self.demo:
+            self.fill_in_demo()
+            self.keeper.start(worker)
+        self.keeper.start(beat)  # the last: pages answer sooner when two programs load at once, not three
 
     def answers(self, port: int) -> bool:
         host = urlsplit(self.base_url).netloc
@@ -143,20 +145,23 @@ class Supervisor:
         except OSError:
             return False
 
-    def fill_in_demo(self) -> str:
-        """The demo project, and what it keeps running: its application and, where installed, a Prometheus."""
+    def fill_in_demo(self) -> None:
+        """The demo project, and what it keeps running: its application and, where installed, a Prometheus.
+
+        Its past two days are made before the worker starts, which would watch their canaries at today's time.
+        """
         self.say("Filling in the demo project ...")
         printed = self.keeper.run(self.child("demo", [sys.executable, "manage.py", "demo"]))
         for part in children(self.folder.path, self.base_url):
             child = self.child(part.name, [])
             child.argv, child.env = part.argv, {**child.env, **part.env}
             self.keeper.start(child)
-        return printed.strip()
+        self.way_in = printed.strip()
 
-    def announce(self, way_in: str) -> None:
+    def announce(self) -> None:
         self.say("Ready.")
         print(f"\n  Readiness runs at {self.base_url}", flush=True)
-        for line in way_in.splitlines():
+        for line in self.way_in.splitlines():
             print(f"  {line}", flush=True)
         print(f"  Data: {self.folder.path} (logs in {self.folder.log.name}/)\n  Stop: Ctrl-C\n", flush=True)
 

@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts.totp import code_at
 from demo.project import FILES, PEOPLE
+from tests.journeys.entrance import sign_in
 from tests.journeys.receiver import Receiver
 from tests.metrics.prometheus_server import prometheus
 from tests.readiness.running import CHECKOUT, Up
@@ -115,13 +116,7 @@ def person(browser: Browser, product: Product) -> Iterator[Callable[[str], Page]
     def come(who: str) -> Page:
         if who not in pages:
             page = browser.new_context(base_url=product.url, viewport={"width": 1280, "height": 900}).new_page()
-            page.goto("/accounts/login/")
-            page.get_by_label("Email").fill(f"{who}@journey.test")
-            page.get_by_label("Password").first.fill(PASSWORD)
-            page.get_by_role("button", name="Sign in").first.click()
-            page.get_by_label(re.compile("code", re.I)).first.fill(product.code(who))
-            page.get_by_role("button", name="Sign in").first.click()
-            expect(page.get_by_role("heading", name="My work")).to_be_visible()
+            sign_in(page, f"{who}@journey.test", PASSWORD, product.code(who))
             pages[who] = page
         return pages[who]
 

@@ -2,9 +2,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from accounts.models import User
 from accounts.totp import code_at
 from demo.notes import Notes
 from demo.project import PEOPLE, Builder, email
@@ -20,6 +21,8 @@ class Command(BaseCommand):
         folder = settings.DATA_DIR
         if Notes.path(folder).exists():
             notes = Notes.load(folder)
+        elif User.objects.filter(is_demo=True).exists():
+            raise CommandError(f"An earlier demo was not finished. Remove {folder} and start again.")
         else:
             notes = Builder(folder, settings.BASE_URL, timezone.now(), self.stderr.write).build()
         if options["codes"]:

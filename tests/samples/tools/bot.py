@@ -80,10 +80,12 @@ _HONEST = "If no article fits, say that you do not know."
 _CALM = "To an angry customer, repeat the order number."
 _BRIEF = "Keep it brief."
 
-# The prompt of each release: the second fixes what the first leaves open and costs a little elsewhere; the third,
-# shortened to save tokens, drops what mattered.
+# The prompt of each release: the second fixes what the first leaves open, at such length that in production it ran into
+# the time limit; the third is brief as well, and costs a little elsewhere; the fourth, shortened further, drops what
+# mattered.
 PROMPTS = {
     "2026.10.4": prompt(_CITE, _PRIVATE, _GUARD, _CALM),
+    "2026.11.1": prompt(_CITE, _PRIVATE, _GUARD, _EVERY, _HONEST, _CALM),
     "2026.11.2": prompt(_CITE, _PRIVATE, _GUARD, _EVERY, _HONEST, _BRIEF, _CALM),
     "2026.11.3": prompt(_GUARD, _EVERY, _BRIEF),
 }

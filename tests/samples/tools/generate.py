@@ -3,8 +3,8 @@
     python generate.py --inspect PYTHON_WITH_INSPECT_AI --promptfoo NODE MAIN_JS [--only samples|demo] [--into FOLDER]
 
 `tests/samples` gets 40 cases of each of three releases per tool and format, and faulty ones; `demo/files/evaluations`
-gets 200. The tools run in a temporary folder, so no path of this machine ends up in a file. bin/test --long installs
-them and runs this.
+gets 200 of each of four. The tools run in a temporary folder, so no path of this machine ends up in a file.
+bin/test --long installs them and runs this.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import bot
@@ -21,6 +22,7 @@ import promptfoo_files
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
+SAMPLED = ("2026.10.4", "2026.11.2", "2026.11.3")
 QUIET = {
     "PROMPTFOO_DISABLE_TELEMETRY": "1",
     "PROMPTFOO_DISABLE_UPDATE": "1",
@@ -57,13 +59,13 @@ def run(command: list[str], folder: str, *, good: tuple[int, ...] = (0,), **more
         sys.exit(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
 
 
-def materials(folder: Path, cases: int) -> None:
+def materials(folder: Path, cases: int, releases: Iterable[str]) -> None:
     """What a release pins: the golden set, the prompts, and their hashes."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "golden-set.jsonl").write_bytes(bot.dataset_bytes(cases))
-    for release, text in bot.PROMPTS.items():
-        (folder / f"prompt-{release}.txt").write_bytes(text.encode())
-    pins = {release: bot.identity(release, cases) for release in bot.PROMPTS}
+    for release in releases:
+        (folder / f"prompt-{release}.txt").write_bytes(bot.PROMPTS[release].encode())
+    pins = {release: bot.identity(release, cases) for release in releases}
     (folder / "identity.json").write_text(json.dumps(pins, indent=2) + "\n")
 
 
@@ -80,27 +82,27 @@ def versions(python: str | None, program: list[str] | None) -> tuple[str, str]:
 
 def samples(into: Path, python: str | None, program: list[str] | None) -> None:
     inspect_version, promptfoo_version = versions(python, program)
-    materials(into, 40)
+    materials(into, 40, SAMPLED)
     if python:
         folder = into / "inspect" / inspect_version
-        for release in bot.PROMPTS:
+        for release in SAMPLED:
             inspect(python, folder / f"{release}.eval", release, 40)
         inspect(python, folder / "2026.11.2.json", "2026.11.2", 40)
         inspect(python, folder / "faulty-epochs.json", "2026.11.2", 40, "--epochs", "2", "--faulty")
     if program:
         folder = into / "promptfoo" / promptfoo_version
-        for release in bot.PROMPTS:
+        for release in SAMPLED:
             promptfoo(program, folder / f"{release}.json", release, 40)
         promptfoo(program, folder / "repeat.json", "2026.11.2", 10, "--repeat", "2")
         promptfoo(program, folder / "faulty.json", "2026.11.2", 10, faulty=True)
 
 
 def demo(into: Path, python: str | None, program: list[str] | None) -> None:
-    materials(into, 200)
+    materials(into, 200, bot.PROMPTS)
     for release in bot.PROMPTS:
         if python:
             inspect(python, into / "inspect" / f"{release}.eval", release, 200)
-        if program and release != "2026.11.3":
+        if program and release not in ("2026.11.1", "2026.11.3"):
             promptfoo(program, into / "promptfoo" / f"{release}.json", release, 200)
 
 
