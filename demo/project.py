@@ -294,7 +294,7 @@ class Builder:
         rollout.start_rollout(release_id=release.pk, by=people.operator, now=at)
         self.say("Release 2026.10.4: two days of requests, through OTLP")
         hours = (self.now - at).total_seconds() / 3600
-        self._requests(notes, Variant("2026.10.4", prompt("2026.10.4")), since=hours, per_hour=40)
+        self._requests(notes, Variant("2026.10.4", prompt("2026.10.4")), hours=hours, per_hour=40)
         full = at + timedelta(hours=24, minutes=30)
         self.say("Release 2026.10.4: 24 hours of canary, window by window")
         watch(Rollout.objects.select_related(*WATCHED).get(release=release), now=full)
@@ -303,22 +303,21 @@ class Builder:
         rollout.promote(release_id=release.pk, by=people.operator, now=full + timedelta(minutes=20))
 
     def _rolled_back(self, system: System, people: People, sources: dict[str, Source], notes: Notes) -> None:
-        """2026.11.1, yesterday: its evaluation was better, its canary was not, and the watch took it back."""
+        """2026.11.1: its evaluation was better, its canary is not, and the watch takes it back this minute."""
         self.say("Release 2026.11.1: a canary that goes wrong, and is rolled back")
-        at = self.now - timedelta(hours=19)
+        at = self.now - timedelta(hours=5)
         make_versions(system, people, "2026.11.1", now=at)
         summary = "Answers every question of a message."
         release = open_release(system, people, "2026.11.1", summary, sources["trail"], now=at)
         record_evaluation(system, sources["inspect"], "2026.11.1", now=at)
         walk.do_checklist(release, people, now=at)
         walk.answer_questions(release, by=people.product, now=at)
-        walk.sign_both(release, people, now=at + timedelta(minutes=10))
-        at += timedelta(minutes=30)
-        rollout.start_rollout(release_id=release.pk, by=people.operator, now=at)
-        hours = (self.now - at).total_seconds() / 3600
-        slow = Variant("2026.11.1", prompt("2026.11.1"), prompt_version="2", latency_ms=420, error_rate=0.06)
-        self._requests(notes, slow, since=hours, until=hours - 3, per_hour=150)
-        watch(Rollout.objects.select_related(*WATCHED).get(release=release), now=at + timedelta(hours=3, minutes=5))
+        begun = self.now - timedelta(minutes=90)
+        walk.sign_both(release, people, now=begun - timedelta(minutes=10))
+        rollout.start_rollout(release_id=release.pk, by=people.operator, now=begun)
+        slow = Variant("2026.11.1", prompt("2026.11.1"), prompt_version="2", latency_ms=420, error_rate=0.08)
+        self._requests(notes, slow, hours=1.5, per_hour=160)
+        watch(Rollout.objects.select_related(*WATCHED).get(release=release), now=timezone.now())
 
     def _canary(self, system: System, people: People, sources: dict[str, Source], notes: Notes) -> None:
         """2026.11.2, in canary from now on."""
@@ -331,8 +330,8 @@ class Builder:
         record_evaluation(system, sources["inspect"], "2026.11.2", now=at)
         walk.do_checklist(release, people, now=at)
         walk.answer_questions(release, by=people.product, now=at)
-        walk.sign_both(release, people, now=self.now - timedelta(minutes=10))
-        rollout.start_rollout(release_id=release.pk, by=people.operator, now=self.now)
+        walk.sign_both(release, people, now=timezone.now())
+        rollout.start_rollout(release_id=release.pk, by=people.operator, now=timezone.now())
 
     def _blocked(self, system: System, people: People, sources: dict[str, Source]) -> None:
         """2026.11.3: a worse evaluation, evidence missing, waiting or sent back, questions without answer."""
@@ -353,13 +352,10 @@ class Builder:
         checklist.send_back(release_id=release.pk, key=back.key, reason=reason, by=by, now=at)
         walk.answer_questions(release, by=people.product, now=at, but={"post-mortems", "human-handoff"})
 
-    def _requests(self, notes: Notes, variant: Variant, *, since: float, until: float = 0, per_hour: float) -> None:
-        """Traffic from `since` to `until` hours before now, by the real SDK."""
+    def _requests(self, notes: Notes, variant: Variant, *, hours: float, per_hour: float) -> None:
+        """Traffic of the hours before now, by the real SDK."""
         provider = tracing(otlp=self.base_url, token=notes.ingest_token)
-        end = time.time_ns() - int(until * 3600e9)
-        history(
-            Assistant(variant, provider), hours=since - until, per_hour=per_hour, seed=variant.release, until_ns=end
-        )
+        history(Assistant(variant, provider), hours=hours, per_hour=per_hour, seed=variant.release)
         provider.shutdown()
         # As the worker does it at each beat; `bin/up` starts it when the past is made.
         deadline = time.monotonic() + SUMMED_UP_WITHIN
