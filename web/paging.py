@@ -13,6 +13,9 @@ from django.db.models import Model, Q, QuerySet
 
 from web.problems import BadRequest
 
+MAX_LENGTH = 1_000  # of a cursor: a few values
+_NOT_VALID = "This page address is not valid. Start again from the first page."
+
 
 @dataclass(frozen=True)
 class Page[M: Model]:
@@ -31,7 +34,7 @@ def keyset_page[M: Model](
         try:
             queryset = queryset.filter(_beyond(directed, values))
         except (ValidationError, ValueError, TypeError) as error:
-            raise BadRequest("This page address is not valid. Start again from the first page.") from error
+            raise BadRequest(_NOT_VALID) from error
     rows = list(queryset.order_by(*directed)[: size + 1])
     more = len(rows) > size
     rows = rows[:size]
@@ -68,10 +71,12 @@ def _encode(backwards: bool, row: Model, order: Sequence[str]) -> str:
 
 
 def _decode(cursor: str, fields: int) -> tuple[bool, list[Any]]:
+    if len(cursor) > MAX_LENGTH:
+        raise BadRequest(_NOT_VALID)
     try:
         backwards, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if len(values) != fields or not all(isinstance(v, str | int) for v in values):
+        if len(values) != fields or not all(isinstance(v, str | int) and "\x00" not in str(v) for v in values):
             raise ValueError
     except (ValueError, TypeError, binascii.Error) as error:
-        raise BadRequest("This page address is not valid. Start again from the first page.") from error
+        raise BadRequest(_NOT_VALID) from error
     return bool(backwards), values
