@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 # Above CELERY_TASK_TIME_LIMIT: a job past it was lost with its worker.
 RUN_LIMIT = timedelta(seconds=330)
+FAILED = (Job.State.FAILED, Job.State.PARKED)
 KEEP_FINISHED = timedelta(days=30)
 LOST = "The worker was lost while it ran."
 
@@ -170,8 +171,13 @@ def handle(*, event_id: int, handler: str, now: datetime) -> None:
 
 @job_task("jobs.clean")
 def clean(*, now: datetime) -> None:
-    """Finished work and passed-on events are kept for a month; what failed stays until somebody looked at it."""
+    """Finished work and passed-on events are kept for a month; what failed stays until somebody looked at it.
+
+    Beats come again by themselves: a done one is kept for an hour, a failed one for a day (the newest says enough).
+    """
     Job.objects.filter(state=Job.State.DONE, finished_at__lt=now - KEEP_FINISHED).delete()
-    Job.objects.filter(state=Job.State.DONE, key__startswith="beat:", finished_at__lt=now - timedelta(hours=1)).delete()
+    beats = Job.objects.filter(key__startswith="beat:")
+    beats.filter(state=Job.State.DONE, finished_at__lt=now - timedelta(hours=1)).delete()
+    beats.filter(state__in=FAILED, finished_at__lt=now - timedelta(days=1)).delete()
     Event.objects.filter(relayed_at__lt=now - KEEP_FINISHED).delete()
     Slot.objects.filter(at__lt=now - timedelta(days=7)).delete()

@@ -96,3 +96,15 @@ def test_what_is_done_is_cleaned_away_and_what_failed_stays(tmp_path):
     run(clean, cleaner)
     assert cleaner.state == "done", cleaner.error
     assert set(Job.objects.values_list("key", flat=True)) == {"failed", "parked", "clean"}
+
+
+def test_beats_are_kept_for_hours_not_for_ever():
+    now = timezone.now()
+    for state, hours in (("done", 2), ("done", 0), ("failed", 25), ("failed", 23), ("parked", 25), ("parked", 23)):
+        at = now - timedelta(hours=hours)
+        Job.objects.create(
+            task="t", key=f"beat:{state}:{hours}", state=state, run_after=at, created_at=at, finished_at=at, args={}
+        )
+    run(clean, enqueue("jobs.clean", key="clean", now=now))
+    kept = Job.objects.filter(key__startswith="beat:").values_list("key", flat=True)
+    assert set(kept) == {"beat:done:0", "beat:failed:23", "beat:parked:23"}
