@@ -75,7 +75,7 @@ class StandardDraft(models.Model):
     created_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     authors = models.ManyToManyField(
-        PERSON, related_name="+", help_text="All who wrote in it; none of them approves it."
+        settings.AUTH_USER_MODEL, related_name="+", help_text="All who wrote in it; none of them approves it."
     )
     changed_at = models.DateTimeField()
     revision = models.PositiveIntegerField(default=0, help_text="Grows with each change: two editors cannot both win.")
