@@ -3,7 +3,11 @@
 With READINESS_WRITE_IMAGES=1 the screenshot on the first screen of the README is taken anew.
 """
 
+import json
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +20,7 @@ from demo.notes import Notes
 from demo.project import SLUG, email
 from readiness.up.broker import free_port
 from tests.journeys.entrance import sign_in
-from tests.readiness.running import CHECKOUT, Up
+from tests.readiness.running import CHECKOUT, CLEAN, Up
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -100,6 +104,46 @@ def test_the_application_sends_requests_that_can_be_reproduced(window: Callable[
     page.get_by_role("link", name="Reproduce").first.click()
     expect(page.get_by_role("heading", name="Reproduce a decision")).to_be_visible()
     expect(page.get_by_text("says go again.")).to_be_visible()
+
+
+TOKEN = """
+from django.utils import timezone
+from accounts.actions import issue_token
+from accounts.models import ApiToken, User
+scopes = sorted(set(ApiToken.Scope.values) - {"ingest"})
+people = {user.email.split("@")[0]: user for user in User.objects.filter(is_demo=True)}
+print(issue_token(owner=people["engineer"], name="Docs", scopes=scopes, system="support-assistant",
+                  by=people["admin"], now=timezone.now())[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def token(demo: Up) -> str:
+    made = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", TOKEN],
+        cwd=CHECKOUT, env=CLEAN | {"READINESS_DATA_DIR": str(demo.data)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return made.stdout.strip()
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """The blocks of the documentation that speak to a running Readiness: `READINESS_URL` is theirs to use."""
+    for page in sorted((CHECKOUT / "docs").rglob("*.md")):
+        for number, block in enumerate(re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE), 1):
+            if "$READINESS_URL" in block:
+                yield f"{page.relative_to(CHECKOUT)}-{number}", block
+
+
+def test_what_the_documentation_tells_to_run_works(demo: Up, token: str) -> None:
+    variables = CLEAN | {"READINESS_URL": f"http://localhost:{demo.port}", "READINESS_TOKEN": token}
+    blocks = dict(commands())
+    assert "docs/how-to/api.md-1" in blocks
+    for name, block in blocks.items():
+        done = subprocess.run(
+            ["sh", "-euc", block], cwd=CHECKOUT, env=variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+        assert not done.stdout or isinstance(json.loads(done.stdout), dict), name
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "dark"), (390, "light")])
