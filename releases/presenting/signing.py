@@ -28,6 +28,7 @@ def signoffs(release: Release, found: Standing, *, user: User, now: datetime) ->
         "sides": sides,
         "state_digest": found.closed_by.state_digest if found.closed_by else found.state_digest,
         "closed": found.closed_by is not None,
+        "review_url": release_url(release, "review"),
     }
 
 
@@ -63,6 +64,8 @@ def _side(release: Release, found: Standing, side: str, *, user: User, now: date
         }
         if shown["note"] and not signed.voided_at:
             shown["status"] = "void"
+        if found.open and not signed.voided_at and signed.signer_id == user.pk:
+            shown["withdraw"] = {"id": signed.pk, "url": release_url(release, "say", act="withdraw")}
     if found.open and shown["status"] != "signed":
         shown["action"] = sign_action(release, found, side, user=user, now=now)
     return shown

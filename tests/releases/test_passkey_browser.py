@@ -63,7 +63,7 @@ def enrol(page: Page, user: Any) -> None:
 def test_two_passkeys_sign_in_the_browser_and_the_bundle_verifies_offline(
     now_stage, settings, site, browser_page, tmp_path, axe_clean
 ):
-    """Engineering and operations each sign with a passkey; operations starts the canary, takes the bundle, verifies it."""
+    """Both sides sign with a passkey; operations starts the canary, takes the bundle, and verifies it."""
     settings.BASE_URL = site
     stage = now_stage
     address = f"/systems/{stage.system.slug}/releases/{stage.release.label}/"
@@ -76,6 +76,15 @@ def test_two_passkeys_sign_in_the_browser_and_the_bundle_verifies_offline(
         page.get_by_role("button", name="Sign with passkey").click()
         page.wait_for_url(f"**{address}#signoffs")
         expect(page.get_by_text(f"You signed {stage.release.label} for {side}.")).to_be_visible()
+    page.get_by_role("link", name="Certificate").first.click()
+    expect(page.get_by_text("It counts")).to_be_visible()
+    axe_clean(page)
+    page.goto(address)
+    page.get_by_role("button", name="Withdraw").click()  # and on second thoughts:
+    expect(page.get_by_text("The signature is withdrawn.")).to_be_visible()
+    page.goto(f"{address}sign/operations/")
+    page.get_by_role("button", name="Sign with passkey").click()
+    page.wait_for_url(f"**{address}#signoffs")
     assert {row.method for row in SignOff.objects.all()} == {"passkey"}
 
     page.get_by_role("button", name="Start canary").click()
