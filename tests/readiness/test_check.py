@@ -24,7 +24,7 @@ from audit.checkpoint import Signer
 from releases import attest
 from releases.gate.types import Question
 
-SCRIPT = Path(__file__).resolve().parents[2] / "bin" / "readiness"
+SCRIPT = Path(__file__).resolve().parents[2] / "pipelines" / "readiness.py"
 REASON = {"code": "item-missing", "sentence": "Runbook: no evidence.\n::notice::fine", "who": "operations", "url": "/x"}
 KEY, OTHER = Signer("readiness.example/decisions", b"k" * 32), Signer("readiness.example/decisions", b"o" * 32)
 
