@@ -7,21 +7,36 @@ from typing import Any
 from audit import secrets
 from metrics import egress, evaluation, locations
 from metrics.answers import RunAnswer
-from metrics.connectors import inspect_ai, prometheus, promptfoo, trail
+from metrics.connectors import inspect_ai, json_http, junit, mlflow, prometheus, promptfoo, table, trail
 from metrics.findings import Finding
+from metrics.mapping import Fields
 from metrics.models import Source, Target
 from metrics.problems import Invalid, MetricsError, SourceFailed
 
-FILES = {inspect_ai.NAME: inspect_ai, promptfoo.NAME: promptfoo}
+FILES = {
+    inspect_ai.NAME: inspect_ai.SUFFIXES,
+    promptfoo.NAME: promptfoo.SUFFIXES,
+    junit.NAME: junit.SUFFIXES,
+    table.NAME: table.SUFFIXES,
+    json_http.NAME: json_http.SUFFIXES,
+}
 
 
 def check_config(kind: str, config: Mapping[str, Any]) -> None:
     """Refuses settings that cannot work, with a sentence."""
     if kind in FILES:
         location = config.get("location")
-        if set(config) != {"location"} or not isinstance(location, str) or not location:
-            raise Invalid("A source of evaluation files has one setting: its location.")
+        if not isinstance(location, str) or not location:
+            raise Invalid("A source of evaluation files needs its location.")
         locations.check(location)
+        if kind == json_http.NAME:
+            json_http.check(config)
+        elif kind == table.NAME:
+            Fields.read(config)
+        elif set(config) != {"location"}:
+            raise Invalid("A source of evaluation files has one setting: its location.")
+    elif kind == mlflow.NAME:
+        mlflow.check_config(config)
     elif kind == prometheus.NAME:
         egress.check_url(prometheus.Config.read(config).url)
     elif kind == trail.NAME:
@@ -35,14 +50,17 @@ def secret_of(source: Source) -> str:
 
 
 def read_file(source: Source, *, release_label: str) -> tuple[str, bytes, RunAnswer]:
-    """The newest evaluation file for the release: its name, its bytes, what it says."""
+    """The newest evaluation for the release: its name, its bytes, what it says."""
+    if source.kind == mlflow.NAME:
+        name, raw = mlflow.fetch(source.config, release_label=release_label, secret=secret_of(source))
+        return name, raw, evaluation.parse(source.kind, raw)
     name, raw = locations.read(
         source.config["location"],
         release_label=release_label,
-        suffixes=FILES[source.kind].SUFFIXES,
+        suffixes=FILES[source.kind],
         secret=secret_of(source),
     )
-    return name, raw, evaluation.parse(source.kind, raw)
+    return name, raw, evaluation.parse(source.kind, raw, source.config)
 
 
 def try_connection(source: Source, *, now: datetime) -> list[Finding]:
@@ -65,12 +83,13 @@ def _findings(source: Source, now: datetime) -> list[Finding]:
         return prometheus.check(source.config, secret=secret_of(source), now=now)
     if source.kind == trail.NAME:
         return trail.check(source.config, system=source.system.slug, now=now)
+    found = mlflow.check(source.config, secret=secret_of(source)) if source.kind == mlflow.NAME else []
     labels = list(
         dict.fromkeys(Target.objects.filter(source=source, ended_at=None).values_list("release_label", flat=True))
     )
-    if not labels and "{release}" in source.config["location"]:
-        return [Finding(True, "The location can be read. No release waits for its evaluation yet.")]
-    return [_file_finding(source, label) for label in labels or ["any"]]
+    if not labels and (found or "{release}" in source.config["location"]):
+        return [*found, Finding(True, "No release waits for its evaluation yet.")]
+    return found + [_file_finding(source, label) for label in labels or ["any"]]
 
 
 def _file_finding(source: Source, label: str) -> Finding:

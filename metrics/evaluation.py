@@ -1,5 +1,6 @@
 """Evaluation runs: recorded once, with their cases and the file they came from, and read again for the judge."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
@@ -16,22 +17,36 @@ from audit.canonical import digest_bytes
 from jobs.outbox import emit
 from metrics import exact
 from metrics.answers import CaseAnswer, RunAnswer
-from metrics.connectors import inspect_ai, promptfoo
+from metrics.connectors import inspect_ai, json_http, junit, mlflow, promptfoo, table
 from metrics.judges import evaluation as judge
 from metrics.models import CaseResult, EvaluationRun, Source
 from metrics.problems import Forbidden, Invalid, MetricsError
 from systems.models import System
 
-PARSERS = {inspect_ai.NAME: inspect_ai.parse, promptfoo.NAME: promptfoo.parse}
-MEDIA_TYPES = {b"PK": "application/zip"}
+PARSERS: dict[str, Callable[[bytes], RunAnswer]] = {
+    inspect_ai.NAME: inspect_ai.parse,
+    promptfoo.NAME: promptfoo.parse,
+    junit.NAME: junit.parse,
+    mlflow.NAME: mlflow.parse,
+}
+MAPPED: dict[str, Callable[[bytes, Mapping[str, Any]], RunAnswer]] = {
+    table.NAME: table.parse,
+    json_http.NAME: json_http.parse,
+}
+# What a pipeline may push: a file as its tool wrote it. JSON of any tool comes with a source, which has the mapping.
+PUSHED = (inspect_ai.NAME, promptfoo.NAME, junit.NAME, table.NAME, json_http.NAME)
+MEDIA_TYPES = {b"PK": "application/zip", b"<?": "application/xml"}
 _CASES_PER_INSERT = 2000
 # Who works on releases: they attach evidence, so they may say where a pushed file came from.
 CONFIRMING = (Role.PRODUCT, Role.ENGINEERING, Role.OPERATIONS)
 
 
-def parse(tool: str, raw: bytes) -> RunAnswer:
+def parse(tool: str, raw: bytes, config: Mapping[str, Any] | None = None) -> RunAnswer:
+    """What a file says. `config`: the settings of its source, for tools that need a mapping."""
+    if tool in MAPPED:
+        return MAPPED[tool](raw, config or {})
     if tool not in PARSERS:
-        raise Invalid(f"The tool {tool!r} is not known. Known are {', '.join(sorted(PARSERS))}.")
+        raise Invalid(f"The tool {tool!r} is not known. Known are {', '.join(sorted([*PARSERS, *MAPPED]))}.")
     return PARSERS[tool](raw)
 
 
@@ -94,16 +109,22 @@ def record_run(
 
 
 def push_run(
-    *, system: System, tool: str, raw: bytes, by: User, now: datetime, via: Actor
+    *, system: System, tool: str, raw: bytes, by: User, now: datetime, via: Actor, source: Source | None = None
 ) -> tuple[EvaluationRun, bool]:
-    """A file that a pipeline or a person sends. Its origin is unproven until a second person confirms it."""
+    """A file that a pipeline or a person sends. Its origin is unproven until a second person confirms it.
+
+    `source`: whose mapping reads it, and what its tool is then.
+    """
+    tool = source.kind if source else tool
+    if tool not in PUSHED:
+        raise Invalid(f"The tool {tool!r} cannot be pushed. These can: {', '.join(PUSHED)}.")
     require_role(by, *CONFIRMING, system=system.slug, now=now)
     known = EvaluationRun.objects.filter(system=system, raw_digest=digest_bytes(raw)).first()
     if known is not None:
         return known, False
     return record_run(
         system=system,
-        answer=parse(tool, raw),
+        answer=parse(tool, raw, source.config if source else None),
         raw=raw,
         origin=EvaluationRun.Origin.PUSHED_UNPROVEN,
         by=via,

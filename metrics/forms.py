@@ -35,7 +35,7 @@ class SecretField(forms.CharField):
 
 
 class FileForm(SourceForm):
-    settings = ("location",)
+    settings: tuple[str, ...] = ("location",)
 
     location = forms.CharField(
         max_length=500,
@@ -43,6 +43,63 @@ class FileForm(SourceForm):
         "support-bot/{release}/*.json. The newest file that matches is read.",
     )
     secret = SecretField("Sent to the address, if it needs one. Stored encrypted, never shown again.")
+    schedule = forms.ChoiceField(label="Pull", choices=SCHEDULES, required=False)
+
+
+class MappedForm(FileForm):
+    """A file of no particular tool: where each part of it stands."""
+
+    settings: tuple[str, ...] = (
+        "location", "rows", "case_id", "scores", "passed", "error", "output", "tags", "repeat", "release",
+        "dataset_hash", "prompt_hash", "model", "finished_at", "tool_version", "total",
+    )  # fmt: skip
+
+    scores = forms.CharField(
+        required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="One a line, metric=place, the one that is judged first: correct=grade.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.settings:
+            if name not in self.fields:
+                label = name.replace("_", " ").capitalize()
+                self.fields[name] = forms.CharField(label=label, max_length=500, required=False)
+        schedule = self.fields.pop("schedule")
+        self.fields["schedule"] = schedule
+
+    def clean_scores(self) -> dict[str, str]:
+        pairs = [line.partition("=") for line in self.cleaned_data["scores"].splitlines() if line.strip()]
+        if any(not middle for _, middle, _ in pairs):
+            raise forms.ValidationError("Write metric=place, one a line.")
+        return {name.strip(): place.strip() for name, _, place in pairs}
+
+    def config(self) -> dict[str, Any]:
+        return {name: value for name, value in super().config().items() if value}
+
+    @staticmethod
+    def shown(config: dict[str, Any]) -> dict[str, Any]:
+        return {**config, "scores": "\n".join(f"{name}={place}" for name, place in config.get("scores", {}).items())}
+
+
+class TableForm(MappedForm):
+    """Columns, by name. What is left empty has its usual name."""
+
+    settings = tuple(name for name in MappedForm.settings if name not in ("rows", "total"))
+
+
+class MlflowForm(SourceForm):
+    settings = ("url", "experiment", "case_tag", "metric")
+
+    url = forms.CharField(label="Address", max_length=500, help_text="Of the tracking server: http://mlflow:5000.")
+    experiment = forms.CharField(max_length=250, help_text="Its name. Runs in it carry the tag readiness.release.")
+    case_tag = forms.CharField(
+        label="Tag of the case", max_length=100, initial="case_id", help_text="Of each trace; it names the case."
+    )
+    metric = forms.CharField(
+        max_length=100, required=False, help_text="The scorer that is judged where the policy names none."
+    )
+    secret = SecretField("If the server asks for one. Stored encrypted, never shown again.")
     schedule = forms.ChoiceField(label="Pull", choices=SCHEDULES, required=False)
 
 
@@ -104,13 +161,24 @@ class TrailForm(SourceForm):
 FORMS: dict[str, type[SourceForm]] = {
     Source.Kind.INSPECT_AI: FileForm,
     Source.Kind.PROMPTFOO: FileForm,
+    Source.Kind.JUNIT: FileForm,
+    Source.Kind.TABLE: TableForm,
+    Source.Kind.JSON_HTTP: MappedForm,
+    Source.Kind.MLFLOW: MlflowForm,
     Source.Kind.PROMETHEUS: PrometheusForm,
     Source.Kind.TRAIL: TrailForm,
 }
 
 
 class UploadForm(forms.Form):
-    tool = forms.ChoiceField(choices=[(Source.Kind.INSPECT_AI, "Inspect AI"), (Source.Kind.PROMPTFOO, "promptfoo")])
+    tool = forms.ChoiceField(
+        choices=[
+            (Source.Kind.INSPECT_AI, "Inspect AI"),
+            (Source.Kind.PROMPTFOO, "promptfoo"),
+            (Source.Kind.JUNIT, "JUnit XML"),
+            (Source.Kind.TABLE, "CSV or JSON Lines"),
+        ]
+    )
     file = forms.FileField(help_text="The log or results file as the tool wrote it. It counts once a second person has confirmed its origin.")  # fmt: skip  # noqa: E501
 
 

@@ -18,6 +18,10 @@ class Source(models.Model):
     class Kind(models.TextChoices):
         INSPECT_AI = "inspect_ai", "Inspect AI logs"
         PROMPTFOO = "promptfoo", "promptfoo results"
+        MLFLOW = "mlflow", "MLflow runs"
+        JSON_HTTP = "json_http", "JSON of any tool"
+        TABLE = "table", "Table: CSV or JSON Lines"
+        JUNIT = "junit", "JUnit XML"
         PROMETHEUS = "prometheus", "Prometheus"
         TRAIL = "trail", "Request trail"
 
@@ -58,7 +62,7 @@ class Source(models.Model):
 
     @property
     def gives_evaluations(self) -> bool:
-        return self.kind in (self.Kind.INSPECT_AI, self.Kind.PROMPTFOO)
+        return self.kind not in (self.Kind.PROMETHEUS, self.Kind.TRAIL)
 
 
 class EvaluationRun(models.Model):

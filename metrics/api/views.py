@@ -20,7 +20,8 @@ from web.api import ApiView
 from web.idempotency import idempotent
 from web.paging import keyset_page
 
-TOOL = OpenApiParameter("tool", str, required=True, enum=sorted(evaluation.PARSERS))
+TOOL = OpenApiParameter("tool", str, required=True, enum=sorted(evaluation.PUSHED))
+MAPPING = OpenApiParameter("source", str, description="Name of the source whose mapping reads the file.")
 
 
 class SystemView(ApiView):
@@ -52,7 +53,7 @@ class Evaluations(SystemView):
         return Response({"results": shapes.RunOut(page.items, many=True).data, "next": page.next_cursor})
 
     @extend_schema(
-        parameters=[TOOL],
+        parameters=[TOOL, MAPPING],
         request={"application/octet-stream": OpenApiTypes.BINARY},
         responses={201: shapes.RunOut, 200: shapes.RunOut},
     )
@@ -66,11 +67,17 @@ class Evaluations(SystemView):
             system=system,
             tool=request.query_params.get("tool", ""),
             raw=raw,
+            source=self._mapping(request, system),
             by=person(request),
             via=request.auth or person(request),
             now=timezone.now(),
         )
         return Response(shapes.RunOut(run).data, status=201 if created else 200)
+
+    def _mapping(self, request: Request, system: System) -> Source | None:
+        """The source whose mapping reads the file, where the query names one."""
+        name = request.query_params.get("source")
+        return get_object_or_404(Source, system=system, name=name, retired_at=None) if name else None
 
 
 class Evaluation(SystemView):
