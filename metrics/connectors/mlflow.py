@@ -121,7 +121,8 @@ def parse(raw: bytes) -> RunAnswer:
     about = {str(optional(tag, "key")): optional(tag, "value") for tag in optional(run, "data", "tags") or []}
     traces = member(document, "traces", kind=list, what=WHAT)
     tag = str(document.get("case_tag") or CASE_TAG)
-    names = list(dict.fromkeys(name for trace in traces for name, _ in _feedback(trace)))
+    # Sorted: the server gives assessments in no order, and every run must be judged by the same one.
+    names = sorted({name for trace in traces for name, _ in _feedback(trace)})
     if not traces or not names:
         raise Unreadable(f"{WHAT} has no assessed traces.")
     cases: dict[str, CaseAnswer] = {}
