@@ -27,7 +27,7 @@ def check_config(kind: str, config: Mapping[str, Any]) -> None:
     if kind in FILES:
         location = config.get("location")
         if not isinstance(location, str) or not location:
-            raise Invalid("A source of evaluation files needs its location.")
+            raise Invalid("A source of evaluation files has one setting: its location.")
         locations.check(location)
         if kind == json_http.NAME:
             json_http.check(config)
@@ -87,8 +87,10 @@ def _findings(source: Source, now: datetime) -> list[Finding]:
     labels = list(
         dict.fromkeys(Target.objects.filter(source=source, ended_at=None).values_list("release_label", flat=True))
     )
-    if not labels and (found or "{release}" in source.config["location"]):
+    if not labels and source.kind == mlflow.NAME:
         return [*found, Finding(True, "No release waits for its evaluation yet.")]
+    if not labels and "{release}" in source.config["location"]:
+        return [Finding(True, "The location can be read. No release waits for its evaluation yet.")]
     return found + [_file_finding(source, label) for label in labels or ["any"]]
 
 

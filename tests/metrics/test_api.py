@@ -78,7 +78,12 @@ def test_bodies_that_are_no_evaluation_are_refused_with_the_reason(
     for raw, tool, status, words in (
         (b"", "promptfoo", 422, "Send the evaluation file as the body"),
         (b"{", "promptfoo", 422, "is not whole JSON"),
-        (b"{}", "lm-eval", 422, "The tool 'lm-eval' is not known. Known are inspect_ai, promptfoo."),
+        (
+            b"{}",
+            "lm-eval",
+            422,
+            "The tool 'lm-eval' cannot be pushed. These can: inspect_ai, promptfoo, junit, table, json_http.",
+        ),
         (b"{}", "inspect_ai", 422, "has version None"),
     ):
         answer = push(client, token, raw, tool)
@@ -155,3 +160,18 @@ def test_a_pull_is_ordered_and_followed(
     listed = client.get(at("pulls", source.pk), headers=bearer("status:read")).json()["results"]
     assert [row["id"] for row in listed] == [str(Pull.objects.get().pk)]
     assert client.get(at("measurements", source.pk), headers=bearer("status:read")).json()["results"] == []
+
+
+def test_a_table_is_pushed_with_the_mapping_of_a_source(
+    scene: Scene, client: Client, bearer: Callable[..., dict[str, str]], make_source: Callable[..., Source]
+) -> None:
+    end = f"{BETTER},sha256:{'d' * 64},2026-11-24T10:00:00Z"
+    raw = f"id,grade,readiness.release,readiness.dataset_hash,finished_at\na,1,{end}\nb,0.5,{end}\n".encode()
+    token = bearer("evaluations:write", system="support-bot")
+    refused = push(client, token, raw, "table", content_type="text/csv")
+    assert (refused.status_code, "no scores" in refused.json()["detail"]) == (422, True)
+    source = make_source("table", location="{release}.csv", case_id="id", scores={"correct": "grade"})
+    answer = push(client, token, raw, f"table&source={source.name}", content_type="text/csv")
+    assert (answer.status_code, answer.json()["metrics"]["correct"]["mean"]) == (201, "0.75")
+    unknown = push(client, token, raw, "mlflow", content_type="text/csv")
+    assert (unknown.status_code, "cannot be pushed" in unknown.json()["detail"]) == (422, True)

@@ -119,7 +119,7 @@ def test_pushing_it_again_is_the_same_run_and_takes_a_role(scene: Scene) -> None
 
 
 def test_what_cannot_be_read_is_refused_and_leaves_nothing(scene: Scene) -> None:
-    with pytest.raises(Invalid, match="tool 'lm-eval' is not known"):
+    with pytest.raises(Invalid, match="tool 'lm-eval' cannot be pushed"):
         push(scene, scene.people.engineer, tool="lm-eval")
     with pytest.raises(Unreadable):
         push(scene, scene.people.engineer, raw=b"not a file")
