@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import rfc8785
 
 type JSON = bool | int | float | str | list[JSON] | dict[str, JSON] | None
@@ -125,6 +126,26 @@ def dumps(value: object) -> bytes:
     if _needs_reference_encoder(simple):
         return rfc8785.dumps(simple)
     return _encode(simple).encode()
+
+
+# What msgspec writes otherwise than RFC 8785: numbers with an exponent, and the order of keys beyond the basic plane
+# (four bytes in UTF-8). Where a text value looks like one, it costs time, not truth.
+_EXPONENT = re.compile(rb"e[-+]?\d+(?:[,\]}]|$)")
+_BEYOND = re.compile(rb"[\xf0-\xf4]")
+
+
+def dumps_tidy(value: object) -> bytes:
+    """`dumps` of a value that `audit.ingest.wire.tidy` made, or that consists of such values: some four times faster.
+
+    The caller vouches that keys are text, that integers stay within 2^53 and that whole numbers are not floats.
+    """
+    try:
+        data = msgspec.json.encode(value, order="sorted")
+    except UnicodeEncodeError:
+        raise CanonicalError("the text contains half a surrogate pair, which is not Unicode") from None
+    if _EXPONENT.search(data) or (not data.isascii() and _BEYOND.search(data)):
+        return dumps(value)
+    return data
 
 
 def _needs_reference_encoder(value: JSON) -> bool:

@@ -5,7 +5,7 @@ everything up to one. Histograms add up, whatever they were cut by: that is why 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 GAMMA = 1.02
@@ -33,6 +33,20 @@ def add(histogram: Sequence[int], index: int, count: int) -> list[int]:
     result[index] += count
     if result[index] < 0:
         raise ValueError(f"bin {index} would hold {result[index]} requests")
+    while result and result[-1] == 0:
+        result.pop()
+    return result
+
+
+def add_all(histogram: Sequence[int], counts: Mapping[int, int]) -> list[int]:
+    """`add` for many bins at once."""
+    result = list(histogram)
+    for index in sorted(counts, reverse=True):
+        if len(result) <= index:
+            result += [0] * (index + 1 - len(result))
+        result[index] += counts[index]
+        if result[index] < 0:
+            raise ValueError(f"bin {index} would hold {result[index]} requests")
     while result and result[-1] == 0:
         result.pop()
     return result

@@ -36,14 +36,14 @@ class DataKey:
     secret: bytes
 
     def commit(self, span: bytes, side: str, content: Any) -> bytes:
-        return hashlib.sha256(TAG + self.salt(span, side) + canonical.dumps(content)).digest()
+        return hashlib.sha256(TAG + self.salt(span, side) + canonical.dumps_tidy(content)).digest()
 
     def salt(self, span: bytes, side: str) -> bytes:
         return hmac.digest(self.secret, b"salt\n" + side.encode() + b"\n" + span, "sha256")
 
     def seal(self, span: bytes, document: Any) -> bytes:
         nonce = os.urandom(NONCE_SIZE)
-        return nonce + AESGCM(self._cipher_key()).encrypt(nonce, canonical.dumps(document), span)
+        return nonce + AESGCM(self._cipher_key()).encrypt(nonce, canonical.dumps_tidy(document), span)
 
     def open(self, span: bytes, sealed: bytes) -> Any:
         return canonical.loads(AESGCM(self._cipher_key()).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], span))

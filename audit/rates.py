@@ -14,7 +14,7 @@ from django.db.models import QuerySet, Sum
 
 from audit.histogram import add, bin_of, merge, quantile
 from audit.models import Call, Request, Rollup, Spend
-from audit.rollups import BUCKET, REQUEST_SUMS, bucket_of, sums_of
+from audit.rollups import BUCKET, QUARTER, REQUEST_SUMS, bucket_of, sums_of
 
 P95 = Decimal("0.95")
 HOUR = timedelta(hours=1)
@@ -111,7 +111,7 @@ def _edges(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetim
 def _pieces(filters: dict[str, Any], since: datetime, until: datetime) -> Iterator[_Piece]:
     first, last = _whole_buckets(since, until)
     if first < last:
-        for row in Rollup.objects.filter(**filters, bucket__gte=first, bucket__lt=last):
+        for row in Rollup.objects.filter(**filters, width=QUARTER, bucket__gte=first, bucket__lt=last):
             yield _Piece(row.bucket, Counter({name: getattr(row, name) for name in REQUEST_SUMS}), row.latency)
     for start, end in _edges(since, until):
         found = Request.objects.filter(**filters, started_at__gte=start, started_at__lt=end)

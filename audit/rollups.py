@@ -1,21 +1,25 @@
-"""Sums per quarter of an hour, kept so that rates, budgets and charts never scan requests.
+"""Sums per bucket of time, kept so that rates, budgets and charts never scan requests.
 
-A quarter of an hour, because every time zone's midnight falls on one: a budget day is a whole number of buckets. What a
-request or call adds is a pure function of its row; deriving it again subtracts what the old row added and adds what the
-new one does, so the sums always equal a count over the rows.
+The smallest bucket is a quarter of an hour, because every time zone's midnight falls on one: a budget day is a whole
+number of buckets. Hours and UTC days are kept beside it for longer charts. What a request, span or call adds is a pure
+function of its row; deriving it again subtracts what the old row added and adds what the new one does, so the sums
+always equal a count over the rows.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from audit.histogram import add, bin_of
-from audit.models import Call, Request, Rollup, Spend
+from audit.histogram import add_all, bin_of
+from audit.models import Call, ComponentRollup, Request, Rollup, Spend
 
 BUCKET = timedelta(minutes=15)
+QUARTER, HOURLY, DAILY = 15, 60, 1440  # minutes
+WIDTHS = (QUARTER, HOURLY, DAILY)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 REQUEST_SUMS = (
@@ -31,15 +35,44 @@ REQUEST_SUMS = (
     "retries",
     "timeouts",
 )
+COMPONENT_SUMS = ("spans", "errors", "retries", "timeouts")
 SPEND_SUMS = ("calls", "calls_unknown", "tokens_in", "tokens_out", "cost_nanousd")
 
-type RollupKey = tuple[str, datetime, str, str]
-type SpendKey = tuple[str, datetime, str, str, str]
+# Columns that tell rows apart, in the order of the keys below.
+_ROLLUP_KEY = ("system", "width", "bucket", "environment", "release")
+_COMPONENT_KEY = (*_ROLLUP_KEY, "component")
+_SPEND_KEY = ("system", "bucket", "environment", "release", "tenant")
+
+type Key = tuple[Any, ...]
+type Sums = defaultdict[Key, Counter[str]]
+type Histograms = defaultdict[Key, Counter[int]]
 
 
-def bucket_of(at: datetime) -> datetime:
+class SpanCounted(Protocol):
+    """What of a span the sums of its component count."""
+
+    @property
+    def system(self) -> str: ...
+    @property
+    def environment(self) -> str: ...
+    @property
+    def component(self) -> str: ...
+    @property
+    def started_at(self) -> datetime: ...
+    @property
+    def duration_us(self) -> int: ...
+    @property
+    def failed(self) -> bool: ...
+    @property
+    def retries(self) -> int | None: ...
+    @property
+    def timed_out(self) -> bool: ...
+
+
+def bucket_of(at: datetime, width: int = QUARTER) -> datetime:
     """The start of the bucket that `at` lies in."""
-    return _EPOCH + (at - _EPOCH) // BUCKET * BUCKET
+    step = timedelta(minutes=width)
+    return _EPOCH + (at - _EPOCH) // step * step
 
 
 def sums_of(request: Request) -> dict[str, int]:
@@ -73,69 +106,92 @@ def spend_of(call: Call) -> dict[str, int]:
 class Delta:
     """What a run of derivation changes, summed up before it is written."""
 
-    requests: defaultdict[RollupKey, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    latency: defaultdict[RollupKey, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
-    spend: defaultdict[SpendKey, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    requests: Sums = field(default_factory=lambda: defaultdict(Counter))
+    latency: Histograms = field(default_factory=lambda: defaultdict(Counter))
+    components: Sums = field(default_factory=lambda: defaultdict(Counter))
+    component_latency: Histograms = field(default_factory=lambda: defaultdict(Counter))
+    spend: Sums = field(default_factory=lambda: defaultdict(Counter))
 
     def request(self, row: Request, sign: int) -> None:
-        key = (row.system, bucket_of(row.started_at), row.environment, row.release)
+        key = (row.system, QUARTER, bucket_of(row.started_at), row.environment, row.release)
+        sums = self.requests[key]
         for name, value in sums_of(row).items():
-            self.requests[key][name] += sign * value
+            sums[name] += sign * value
         self.latency[key][bin_of(row.duration_us)] += sign
 
+    def span(self, span: SpanCounted, release: str, sign: int) -> None:
+        key = (span.system, QUARTER, bucket_of(span.started_at), span.environment, release, span.component)
+        sums = self.components[key]
+        sums["spans"] += sign
+        sums["errors"] += sign * span.failed
+        sums["retries"] += sign * (span.retries or 0)
+        sums["timeouts"] += sign * span.timed_out
+        self.component_latency[key][bin_of(span.duration_us)] += sign
+
     def call(self, row: Call, sign: int) -> None:
-        key = (row.system, bucket_of(row.started_at), row.environment, row.release, row.tenant)
+        sums = self.spend[row.system, bucket_of(row.started_at), row.environment, row.release, row.tenant]
         for name, value in spend_of(row).items():
-            self.spend[key][name] += sign * value
+            sums[name] += sign * value
 
     def apply(self) -> None:
         """Adds to the stored sums. One writer at a time: the caller holds the derivation lock."""
-        rollups = {_rollup_key(row): row for row in _stored(Rollup.objects.all(), self.requests)}
-        for key, sums in self.requests.items():
-            system, bucket, environment, release = key
-            rollup = rollups.setdefault(
-                key, Rollup(system=system, bucket=bucket, environment=environment, release=release)
-            )
-            for name, value in sums.items():
-                setattr(rollup, name, getattr(rollup, name) + value)
-            for index, count in self.latency[key].items():
-                if count:
-                    rollup.latency = add(rollup.latency, index, count)
-        Rollup.objects.bulk_create(
-            rollups.values(),
-            update_conflicts=True,
-            unique_fields=["system", "bucket", "environment", "release"],
-            update_fields=[*REQUEST_SUMS, "latency"],
+        _add(
+            Rollup.objects.all(), _ROLLUP_KEY, REQUEST_SUMS, _in_all_widths(self.requests), _in_all_widths(self.latency)
         )
-        spends = {_spend_key(row): row for row in _stored(Spend.objects.all(), self.spend)}
-        for spend_key, sums in self.spend.items():
-            system, bucket, environment, release, tenant = spend_key
-            spend = spends.setdefault(
-                spend_key,
-                Spend(system=system, bucket=bucket, environment=environment, release=release, tenant=tenant),
-            )
-            for name, value in sums.items():
-                setattr(spend, name, getattr(spend, name) + value)
-        Spend.objects.bulk_create(
-            spends.values(),
-            update_conflicts=True,
-            unique_fields=["system", "bucket", "environment", "release", "tenant"],
-            update_fields=SPEND_SUMS,
+        _add(
+            ComponentRollup.objects.all(),
+            _COMPONENT_KEY,
+            COMPONENT_SUMS,
+            _in_all_widths(self.components),
+            _in_all_widths(self.component_latency),
         )
+        _add(Spend.objects.all(), _SPEND_KEY, SPEND_SUMS, self.spend, {})
 
 
-def _stored[M: (Rollup, Spend)](rows: QuerySet[M], keys: Iterable[tuple[object, ...]]) -> Iterator[M]:
-    wanted = set(keys)
-    systems, buckets = {key[0] for key in wanted}, {key[1] for key in wanted}
-    for row in rows.filter(Q(system__in=systems) & Q(bucket__in=buckets)):
-        key = _rollup_key(row) if isinstance(row, Rollup) else _spend_key(row)
-        if key in wanted:
+def _in_all_widths[T](fine: Mapping[Key, Counter[T]]) -> dict[Key, Counter[T]]:
+    result: defaultdict[Key, Counter[T]] = defaultdict(Counter)
+    for (system, _, bucket, *rest), counts in fine.items():
+        for width in WIDTHS:
+            total = result[system, width, bucket_of(bucket, width), *rest]
+            for name, value in counts.items():
+                total[name] += value
+    return result
+
+
+def _add(
+    rows: QuerySet[Any],
+    key_names: tuple[str, ...],
+    sum_names: tuple[str, ...],
+    sums: Mapping[Key, Counter[str]],
+    histograms: Mapping[Key, Counter[int]],
+) -> None:
+    stored = {_key(row, key_names): row for row in _stored(rows, key_names, sums)}
+    for key, added in sums.items():
+        row = stored.setdefault(key, rows.model(**dict(zip(key_names, key, strict=True))))
+        for name, value in added.items():
+            setattr(row, name, getattr(row, name) + value)
+        if counts := histograms.get(key):
+            row.latency = add_all(row.latency, counts)
+    rows.bulk_create(
+        stored.values(),
+        update_conflicts=True,
+        unique_fields=list(key_names),
+        update_fields=[*sum_names, *(["latency"] if histograms else [])],
+    )
+
+
+def _stored(rows: QuerySet[Any], key_names: tuple[str, ...], wanted: Iterable[Key]) -> Iterator[Any]:
+    keys = set(wanted)
+    columns: list[set[Any]] = [set(values) for values in zip(*keys, strict=True)]
+    # System, width and time narrow it down in the index; the rest is told apart here.
+    narrowing = {f"{name}__in": values for name, values in zip(key_names, columns, strict=False) if name in _NARROW}
+    for row in rows.filter(**narrowing) if keys else ():
+        if _key(row, key_names) in keys:
             yield row
 
 
-def _rollup_key(row: Rollup) -> RollupKey:
-    return (row.system, row.bucket, row.environment, row.release)
+_NARROW = ("system", "width", "bucket")
 
 
-def _spend_key(row: Spend) -> SpendKey:
-    return (row.system, row.bucket, row.environment, row.release, row.tenant)
+def _key(row: Any, key_names: tuple[str, ...]) -> Key:
+    return tuple(getattr(row, name) for name in key_names)

@@ -47,6 +47,10 @@ class SpanFacts(Spanlike, Protocol):
     handoff: bool
 
 
+# By name, for whoever fetches them.
+SPAN_FACTS = (*Spanlike.__annotations__, *SpanFacts.__annotations__)
+
+
 @dataclass(frozen=True, slots=True)
 class CallSummary:
     span_id: str

@@ -124,7 +124,7 @@ def _prepare_one(
     row.redactions = found.total()
     if found and source.profile.pii_policy == "refuse":
         raise BadSpan(f"it carries what the data policy refuses: {', '.join(sorted(found))}")
-    leaf = canonical.dumps(leaf_of(row))
+    leaf = canonical.dumps_tidy(leaf_of(row))
     if len(leaf) > MAX_LEAF:
         raise BadSpan(f"its attributes and events have more than {MAX_LEAF} bytes")
     payload = (key.id, key.seal(name, {"mode": mode, **kept})) if any(content.values()) and mode != "none" else None

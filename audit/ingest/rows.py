@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
+
+from audit import canonical
 
 
 @dataclass(slots=True)
@@ -63,6 +66,8 @@ class SpanRow:
 
 
 LEAF_FIELDS = tuple(item.name for item in fields(SpanRow))
+_all_of = attrgetter(*LEAF_FIELDS)
+_BYTES = ("input_commitment", "output_commitment")
 JSON_FIELDS = frozenset({"attributes", "resource", "events"})
 # Of the record, not of the span: a span that is sent again has the same leaf.
 RECORD_FIELDS = ("leaf_hash", "batch_id", "position", "received_at")
@@ -91,8 +96,9 @@ def column_types() -> list[str]:
 
 def leaf_of(span: Any) -> dict[str, Any]:
     """What is hashed into the log for a span: a SpanRow, or the stored row read back. Version 1."""
-    leaf: dict[str, Any] = {"type": "span", "v": 1}
-    for name in LEAF_FIELDS:
-        value = getattr(span, name)
-        leaf[name] = bytes(value).hex() if isinstance(value, (bytes, memoryview)) else value
+    leaf: dict[str, Any] = {"type": "span", "v": 1, **dict(zip(LEAF_FIELDS, _all_of(span), strict=True))}
+    leaf["started_at"] = canonical.plain(span.started_at)
+    for name in _BYTES:
+        if leaf[name] is not None:
+            leaf[name] = bytes(leaf[name]).hex()
     return leaf

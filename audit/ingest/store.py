@@ -77,6 +77,8 @@ def _write(spans: Sequence[Prepared], batch: Batch, source: Source, now: datetim
         profile=source.profile_number,
         redaction=redaction.VERSION,
         found=dict(batch.found),
+        first_at=min(span.row.started_at for span in spans),
+        last_at=max(span.row.started_at for span in spans),
         refused=dict(batch.refused),
     )
 

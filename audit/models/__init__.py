@@ -1,5 +1,6 @@
+from audit.models.browsing import LegalHold, Quota, Retention, SavedView
 from audit.models.ledger import Checkpoint, Entry, Head, Node, Payload
-from audit.models.requests import Call, Fingerprint, Profile, Request, Rollup, Spend, Unapproved
+from audit.models.requests import Call, ComponentRollup, Fingerprint, Profile, Request, Rollup, Spend, Unapproved
 from audit.models.trail import PayloadKey, Span, SpanBatch, SpanCheckpoint, SpanLog, SpanPayload, SpanTile
 from audit.models.vault import Blob
 
@@ -7,15 +8,20 @@ __all__ = [
     "Blob",
     "Call",
     "Checkpoint",
+    "ComponentRollup",
     "Entry",
     "Fingerprint",
     "Head",
+    "LegalHold",
     "Node",
     "Payload",
     "PayloadKey",
     "Profile",
+    "Quota",
     "Request",
+    "Retention",
     "Rollup",
+    "SavedView",
     "Span",
     "SpanBatch",
     "SpanCheckpoint",

@@ -65,6 +65,19 @@ class Request(models.Model):
             models.Index(fields=["system", "release", "-started_at"], name="audit_request_release"),
             models.Index(fields=["system", "prompt_version", "-started_at"], name="audit_request_prompt"),
             models.Index(fields=["request_id"], name="audit_request_quoted", condition=~Q(request_id="")),
+            # What auditors look for is rare: a small index each, where the wide one would be read to its end.
+            models.Index(
+                fields=["system", "-started_at", "-id"], name="audit_request_failed", condition=Q(failed=True)
+            ),
+            models.Index(
+                fields=["system", "-started_at", "-id"], name="audit_request_invalid", condition=Q(output_ok=False)
+            ),
+            models.Index(
+                fields=["system", "-started_at", "-id"],
+                name="audit_request_unapproved",
+                condition=Q(approval="unapproved"),
+            ),
+            models.Index(fields=["system", "tenant", "-started_at"], name="audit_request_tenant"),
         ]
 
     def __str__(self) -> str:
@@ -102,11 +115,15 @@ class Call(models.Model):
 
 
 class Rollup(models.Model):
-    """Requests of one release in one environment in one quarter of an hour, by when they started."""
+    """Requests of one release in one environment in a bucket of time, by when they started.
+
+    Kept in three widths (audit.rollups), so that a month of chart is thirty rows and not three thousand.
+    """
 
     system = models.CharField(max_length=60)
     environment = models.CharField(max_length=40)
     release = models.TextField()
+    width = models.PositiveSmallIntegerField(default=15, help_text="Minutes: 15, 60 or 1440 (a UTC day).")
     bucket = models.DateTimeField()
     requests = models.BigIntegerField(default=0)
     errors = models.BigIntegerField(default=0)
@@ -123,11 +140,40 @@ class Rollup(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["system", "bucket", "environment", "release"], name="audit_rollup_once"),
+            models.UniqueConstraint(
+                fields=["system", "width", "bucket", "environment", "release"], name="audit_rollup_once"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.system} {self.release} {self.bucket}"
+
+
+class ComponentRollup(models.Model):
+    """Spans of one component (retrieval, model, a tool) in a bucket of time, by when they started."""
+
+    system = models.CharField(max_length=60)
+    environment = models.CharField(max_length=40)
+    release = models.TextField(help_text="Of the request that the span belongs to.")
+    component = models.TextField()
+    width = models.PositiveSmallIntegerField(help_text="Minutes: 15, 60 or 1440 (a UTC day).")
+    bucket = models.DateTimeField()
+    spans = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+    retries = models.BigIntegerField(default=0)
+    timeouts = models.BigIntegerField(default=0)
+    latency = ArrayField(models.IntegerField(), default=list, help_text="Histogram: see audit.histogram.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["system", "width", "bucket", "environment", "release", "component"],
+                name="audit_component_rollup_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.system} {self.component} {self.bucket}"
 
 
 class Spend(models.Model):

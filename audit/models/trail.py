@@ -130,6 +130,8 @@ class SpanBatch(models.Model):
     redaction = models.TextField(help_text="Version of the pattern set that cleaned it.")
     found = models.JSONField(help_text="What was redacted, by kind.")
     refused = models.JSONField(help_text="Spans of the request that were not stored, by reason.")
+    first_at = models.DateTimeField(null=True, help_text="When the earliest of its spans started.")
+    last_at = models.DateTimeField(null=True, help_text="When the latest of its spans started.")
     first_index = models.BigIntegerField(null=True, unique=True)
     sequenced_at = models.DateTimeField(null=True)
 
