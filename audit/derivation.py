@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -37,10 +38,10 @@ _SPAN_COLUMNS = (*SPAN_FACTS, "component", "batch_id")
 type Key = tuple[str, str, UUID]
 
 
-def derive(*, now: datetime) -> int:
-    """Derives what is quiet. Returns how many requests were written."""
+def derive(*, now: datetime, at_most: int | None = None) -> int:
+    """Derives what is quiet, in `at_most` rounds where given. Returns how many requests were written."""
     written = 0
-    while True:
+    for _ in range(at_most) if at_most else count():
         with transaction.atomic(), _alone() as mine:
             batches = _quiet_batches(now) if mine else []
             if not batches:
@@ -48,6 +49,7 @@ def derive(*, now: datetime) -> int:
             written += _derive(batches, now)
             last = batches[-1]
             SpanLog.objects.update(derived_to=(last.first_index or 0) + last.count)
+    return written
 
 
 def row_of(summary: RequestSummary, approvals: Iterable[Approved], *, now: datetime) -> Request:

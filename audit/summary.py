@@ -16,6 +16,7 @@ from audit.usage import Spanlike, provider_calls
 _LABELS = ("request_id", "release", "tenant")
 _PROMPT = ("prompt_name", "prompt_version", "prompt_hash", "prompt_hash_source")
 MAX_LISTED = 200
+SERVER, CONSUMER = 2, 5  # OTLP span kinds
 
 
 class SpanFacts(Spanlike, Protocol):
@@ -124,7 +125,9 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
     outcome = _outcome(ordered, entry)
     end = max(span.started_at + timedelta(microseconds=span.duration_us) for span in ordered)
     quoted = {span.request_id for span in ordered if span.request_id}
-    complete = all(not span.parent_id or span.parent_id in present or span is entry for span in ordered)
+    # Called from outside, the entry's parent is its caller's business. Any other absent parent is a gap.
+    outside = entry if entry.kind == "request" or entry.otlp_kind in (SERVER, CONSUMER) else None
+    complete = all(not span.parent_id or span.parent_id in present or span is outside for span in ordered)
     sources = [span.source_ids for span in ordered if span.source_ids is not None]
     return RequestSummary(
         system=entry.system,

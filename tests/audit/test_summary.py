@@ -95,8 +95,11 @@ def test_a_missing_parent_breaks_the_chain():
 
 
 def test_a_caller_that_is_traced_elsewhere_does_not():
-    remote = Span("in", "their-span", ms=500, request_id="req-1")
+    remote = Span("in", "their-span", ms=500, request_id="req-1", kind="request")
     assert summarise([remote, Span("x", "in")]).complete
+    assert summarise([Span("in", "their-span", kind="agent", otlp_kind=2), Span("x", "in")]).complete
+    # A model call alone is not an entry: what called it is lost, or still on its way.
+    assert not summarise([call("call", "lost")]).complete
 
 
 def test_without_its_root_a_request_is_what_there_is():
