@@ -9,6 +9,7 @@ from typing import Protocol
 from django.db.models import Q, QuerySet
 
 from audit.models import Request, Rollup
+from audit.rollups import DAILY
 from web.filters import Filter, parse_tokens
 from web.problems import BadRequest
 
@@ -26,6 +27,7 @@ KEYS = (
     "until",
     "id",
 )
+ORDER = ("-started_at", "-id")
 OUTCOMES: dict[str, Q] = {
     "ok": Q(failed=False) & ~Q(output_ok=False),
     "error": Q(failed=True),
@@ -59,7 +61,7 @@ class Search:
 
 def readable_systems(reader: Reader) -> list[str]:
     """The systems with traffic whose trail this person may read."""
-    known = Rollup.objects.order_by("system").values_list("system", flat=True).distinct()
+    known = Rollup.objects.filter(width=DAILY).order_by("system").values_list("system", flat=True).distinct()
     if reader.has_perm("audit.browse"):
         return list(known)
     return [slug for slug in known if reader.has_perm("audit.browse", slug)]

@@ -113,10 +113,13 @@ def read(span: Span) -> dict[str, Any] | None:
     if row is None:
         return None
     key_row = PayloadKey.objects.filter(pk=row.key_id).first()
-    if key_row is None:
-        return None
+    return None if key_row is None else opened(row, key_row)
+
+
+def opened(row: SpanPayload, key_row: PayloadKey) -> dict[str, Any] | None:
+    """What a sealed row says, or a refusal where it was altered."""
     try:
-        document = _unwrapped(key_row).open(span_name(span.system, span.trace_id, span.span_id), bytes(row.sealed))
+        document = _unwrapped(key_row).open(span_name(row.system, row.trace_id, row.span_id), bytes(row.sealed))
     except InvalidTag:
-        raise Altered(f"The stored payload of span {span.span_id} was altered and is not handed out.") from None
+        raise Altered(f"The stored payload of span {row.span_id} was altered and is not handed out.") from None
     return document if isinstance(document, dict) else None

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.urls import path, register_converter
 
-from audit.views import ledger, trail
+from audit.views import exploring, ledger, trail
 
 app_name = "audit"
 
@@ -25,6 +25,10 @@ register_converter(TraceId, "trace")
 
 urlpatterns = [
     path("requests/", trail.requests, name="requests"),
+    path("requests/counts/", exploring.counts, name="facets"),
+    path("requests/export/", exploring.export, name="export"),
+    path("requests/views/", exploring.save, name="save-view"),
+    path("requests/views/<uuid:view_id>/remove/", exploring.remove, name="remove-view"),
     path("requests/<slug:system>/<trace:trace_id>/", trail.request_page, name="request"),
     path("requests/<slug:system>/<trace:trace_id>/<slug:span_id>/payload/", trail.payload, name="payload"),
     path("ledger/", ledger.ledger, name="ledger"),

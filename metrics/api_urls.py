@@ -1,6 +1,6 @@
 from django.urls import path
 
-from metrics.api import views
+from metrics.api import dashboards, views
 
 app_name = "metrics_api"
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path(_SYSTEM + "evaluations", views.Evaluations.as_view(), name="evaluations"),
     path(_RUN, views.Evaluation.as_view(), name="evaluation"),
     path(_RUN + "/origin", views.Origin.as_view(), name="evaluation-origin"),
+    path(_SYSTEM + "trends", dashboards.Trends.as_view(), name="trends"),
     path(_SYSTEM + "sources", views.Sources.as_view(), name="sources"),
     path(_SOURCE, views.SourceDetail.as_view(), name="source"),
     path(_SOURCE + "/retire", views.Retire.as_view(), name="source-retire"),

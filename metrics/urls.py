@@ -1,6 +1,6 @@
 from django.urls import path
 
-from metrics.views import runs, sources
+from metrics.views import dashboards, runs, sources
 
 app_name = "metrics"
 
@@ -9,6 +9,7 @@ _SOURCE = _SYSTEM + "sources/<uuid:source_id>/"
 _RUN = _SYSTEM + "evaluations/<uuid:run_id>/"
 
 urlpatterns = [
+    path(_SYSTEM + "dashboard/", dashboards.dashboard, name="dashboard"),
     path(_SYSTEM + "metrics/", runs.runs, name="system"),
     path(_SYSTEM + "metrics/upload/", runs.upload, name="upload"),
     path(_RUN, runs.run, name="run"),

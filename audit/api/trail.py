@@ -9,10 +9,10 @@ from rest_framework.request import Request as ApiRequest
 from rest_framework.response import Response
 
 from audit import explorer, reading, trail
+from audit.explorer import ORDER
 from audit.ingest.native import decode
 from audit.ingest.views import IngestView
 from audit.models import Request
-from audit.views.trail import ORDER
 from web.api import ApiView, page_of, paged
 from web.problems import NotFound
 
@@ -113,7 +113,7 @@ class RequestsView(IngestView):
         responses=page_of(RequestSerializer),
     )
     def get(self, request: ApiRequest) -> Response:
-        found = explorer.search(request.query_params.get("q", ""), systems=_systems(request), now=timezone.now())
+        found = explorer.search(request.query_params.get("q", ""), systems=systems_for(request), now=timezone.now())
         return paged(request, found.rows, RequestSerializer, order=ORDER)
 
     @extend_schema(
@@ -134,7 +134,7 @@ class RequestView(ApiView):
 
     @extend_schema(operation_id="trail_request", summary="Find a request", responses=RequestViewSerializer(many=True))
     def get(self, request: ApiRequest, request_id: str) -> Response:
-        allowed = set(_systems(request))
+        allowed = set(systems_for(request))
         views = [view for view in trail.find(request_id) if view.system in allowed]
         if not views:
             raise NotFound("There is no such request, or you may not see its system.")
@@ -145,7 +145,7 @@ class RequestView(ApiView):
         return Response([RequestViewSerializer(view).data for view in views])
 
 
-def _systems(request: ApiRequest) -> list[str]:
+def systems_for(request: ApiRequest) -> list[str]:
     """What the person may read; a token of one system reads that one only."""
     user: Any = request.user
     token: Any = request.auth

@@ -7,22 +7,18 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from audit import explorer, reading, timeline, trail
+from audit import explorer, reading, saved, timeline, trail
+from audit.explorer import ORDER
+from audit.facets import toggled
 from audit.models import Request, Span
 from web.paging import keyset_page
 from web.problems import Forbidden, NotFound
 
-ORDER = ("-started_at", "-id")
-QUICK = (
-    ("All", ""),
-    ("Errors", "outcome:error"),
-    ("Schema failures", "outcome:invalid"),
-    ("Unapproved", "outcome:unapproved"),
-    ("Last hour", "since:1h"),
-)
+TIMES = (("1 hour", "1h"), ("24 hours", "24h"), ("7 days", "7d"), ("30 days", "30d"))
 
 
 @require_GET
@@ -37,8 +33,13 @@ def requests(request: HttpRequest) -> HttpResponse:
     if found.filter.text and not page.items and (fresh := _fresh(found.filter.text, user)):
         return redirect("audit:request", system=fresh.system, trace_id=UUID(fresh.trace_id))
     quick = [
-        {"label": label, "url": f"?{urlencode({'q': words})}" if words else "?", "here": query == words, "n": None}
-        for label, words in QUICK
+        {
+            "label": label,
+            "url": f"?{urlencode({'q': toggled(found.filter, 'since', since)})}",
+            "here": found.filter.first("since") == since,
+            "n": None,
+        }
+        for label, since in TIMES
     ]
     context = {
         "page": page,
@@ -51,11 +52,22 @@ def requests(request: HttpRequest) -> HttpResponse:
             "unknown": found.filter.unknown,
         },
         "assumed": found.assumed,
+        "views": saved.views_of(user),
+        "me": user.actor_id,
+        "formats": FORMATS,
+        "facets_url": f"{reverse('audit:facets')}?{urlencode({'q': query})}",
         "snippet": SNIPPET.format(url=settings.BASE_URL),
         "has_traffic": bool(systems),
     }
     return render(request, "audit/requests.html", context)
 
+
+FORMATS = (
+    ("csv", "CSV, for a spreadsheet"),
+    ("jsonl", "JSON lines, for programs"),
+    ("inspect", "Dataset of Inspect AI, with prompts, redacted"),
+    ("promptfoo", "Tests of promptfoo, with prompts, redacted"),
+)
 
 SNIPPET = """\
 export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={url}/v1/traces

@@ -1,4 +1,4 @@
-"""`python -m bench.trail fill [--spans N]`, then any of `ingest`, `browse`, `memory`; `peers` apart (docs/performance.md)."""
+"""`python -m bench.trail fill`, then any other part: see docs/performance.md."""
 
 import argparse
 from datetime import UTC, datetime

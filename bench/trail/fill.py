@@ -1,10 +1,10 @@
 """A trail of ten million spans, in minutes: `python -m bench.trail fill`. Kept in .data-bench for the measurements.
 
-Two thousand requests are drawn and go through the product's own code: mapped, priced, hashed, summed up. PostgreSQL then
-multiplies them: each copy has its own ids and times, and its own leaf, whose canonical text is put together from the
-original's pieces and hashed by the database. Afterwards the product's own sequencer numbers and signs the log, and the
-result is checked by the product's code on a sample: rows hash to their leaves, requests are what deriving them makes.
-Left out are HTTP, the search for personal data and the encrypted payloads.
+Two thousand requests are drawn and go through the product's own code: mapped, priced, hashed, summed up. PostgreSQL
+then multiplies them: each copy has its own ids and times, and its own leaf, whose canonical text is put together
+from the original's pieces and hashed by the database. Afterwards the product's own sequencer numbers and signs the
+log, and the result is checked by the product's code on a sample: rows hash to their leaves,
+requests are what deriving makes. Left out are HTTP, the search for personal data and the encrypted payloads.
 """
 
 import time
@@ -126,8 +126,12 @@ def _templates(cursor: Any, since: datetime) -> None:
             models[0]._meta.db_table = table
     cursor.execute("ALTER TABLE t_request ADD variant int; ALTER TABLE t_call ADD variant int")
     for name in ("t_request", "t_call"):
-        cursor.execute(f"UPDATE {name} t SET variant = s.variant FROM t_span s WHERE s.trace_id = t.trace_id AND s.nth = 0")
-    cursor.execute("CREATE INDEX ON t_span (variant); CREATE INDEX ON t_request (variant); CREATE INDEX ON t_call (variant)")
+        cursor.execute(
+            f"UPDATE {name} t SET variant = s.variant FROM t_span s WHERE s.trace_id = t.trace_id AND s.nth = 0"
+        )
+    cursor.execute(
+        "CREATE INDEX ON t_span (variant); CREATE INDEX ON t_request (variant); CREATE INDEX ON t_call (variant)"
+    )
     cursor.execute("ANALYZE t_span; ANALYZE t_request; ANALYZE t_call")
 
 
@@ -171,7 +175,10 @@ def _pieces(row: Any) -> list[str]:
 _TRACE = "md5('trace ' || g)::uuid"
 _AT = "%(since)s::timestamptz + (g * interval '1 microsecond' * %(step)s)"
 # Copies of one release are those of a quarter of the time: which of its variants is scattered by the id.
-_VARIANT = "(g * %(releases)s / %(requests)s) * %(each)s + ('x' || substr(md5('variant ' || g), 1, 7))::bit(28)::int %% %(each)s"
+_VARIANT = (
+    "(g * %(releases)s / %(requests)s) * %(each)s"
+    " + ('x' || substr(md5('variant ' || g), 1, 7))::bit(28)::int %% %(each)s"
+)
 
 
 def _multiply(cursor: Any, lo: int, hi: int, requests: int, since: datetime) -> None:
@@ -201,7 +208,8 @@ def _multiply(cursor: Any, lo: int, hi: int, requests: int, since: datetime) -> 
                sha256('\\x00'::bytea || convert_to(concat(
                    s.pieces[1], '"parent_id":"', s.parent_id, '"', s.pieces[2], '"request_id":"', s.request_id, '"',
                    s.pieces[3], '"span_id":"', s.span_id, '"',
-                   s.pieces[4], '"started_at":"', to_char(s.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                   s.pieces[4], '"started_at":"',
+                   to_char(s.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                    '"', s.pieces[5], '"trace_id":"', s.trace_id, '"', s.pieces[6]), 'UTF8')) AS leaf_hash,
                md5('batch ' || s.batch)::uuid AS batch_id,
                (row_number() OVER (PARTITION BY s.batch ORDER BY s.trace_id, s.span_id))::int - 1 AS position,
@@ -219,8 +227,9 @@ def _multiply(cursor: Any, lo: int, hi: int, requests: int, since: datetime) -> 
         """
         INSERT INTO audit_span_batch (id, system, environment, received_at, count, leaves, traces, profile, redaction,
                                       found, refused, first_at, last_at)
-        SELECT batch_id, min(system), min(environment), max(received_at), count(*), string_agg(leaf_hash, '' ORDER BY position),
-               array_agg(DISTINCT trace_id), 0, 'bench', '{}', '{}', min(started_at), max(started_at)
+        SELECT batch_id, min(system), min(environment), max(received_at), count(*),
+               string_agg(leaf_hash, '' ORDER BY position), array_agg(DISTINCT trace_id),
+               0, 'bench', '{}', '{}', min(started_at), max(started_at)
           FROM made GROUP BY batch_id
         """
     )
@@ -248,7 +257,8 @@ def _copies(cursor: Any, model: Any, name: str, values: dict[str, Any]) -> None:
         f"""
         INSERT INTO {model._meta.db_table} ({", ".join(columns)})
         SELECT {", ".join(own.get(column, f"t.{column}") for column in columns)} FROM (
-            SELECT g, {_TRACE} AS trace, {_AT} AS at, {_VARIANT} AS variant, 'req-' || substr(md5('trace ' || g), 1, 16) AS quoted
+            SELECT g, {_TRACE} AS trace, {_AT} AS at, {_VARIANT} AS variant,
+                   'req-' || substr(md5('trace ' || g), 1, 16) AS quoted
               FROM generate_series(%(lo)s::bigint, %(hi)s) g) c
         JOIN {name} t USING (variant)
         """,
@@ -261,7 +271,8 @@ def _sum_up(cursor: Any) -> None:
     cursor.execute(
         """
         INSERT INTO audit_rollup (system, environment, release, width, bucket, requests, errors, schema_checked,
-            schema_valid, with_sources, with_request_id, unapproved, cost_nanousd, cost_known, retries, timeouts, latency)
+            schema_valid, with_sources, with_request_id, unapproved, cost_nanousd, cost_known, retries, timeouts,
+            latency)
         SELECT system, environment, release, 15, bucket, sum(n), sum(errors), sum(checked), sum(valid), sum(sources),
                sum(ids), sum(unapproved), sum(cost), sum(known), sum(retries), sum(timeouts), (
                    SELECT array_agg(coalesce(n, 0) ORDER BY i) FROM generate_series(0, max(bin)) AS i
@@ -284,8 +295,8 @@ def _sum_up(cursor: Any) -> None:
     cursor.execute(_SUMS.read_text())
     cursor.execute(
         """
-        INSERT INTO audit_spend (system, environment, release, tenant, bucket, calls, calls_unknown, tokens_in, tokens_out,
-                                 cost_nanousd)
+        INSERT INTO audit_spend (system, environment, release, tenant, bucket, calls, calls_unknown, tokens_in,
+                                 tokens_out, cost_nanousd)
         SELECT system, environment, release, tenant, date_bin('15 minutes', started_at, '1970-01-01Z'), count(*),
                count(*) FILTER (WHERE cost_nanousd IS NULL), sum(coalesce(tokens_in, 0)), sum(coalesce(tokens_out, 0)),
                sum(coalesce(cost_nanousd, 0))
@@ -306,7 +317,9 @@ def _check(requests: int) -> None:
     """A sample by the product's own code: sealed as received, and derived as stored."""
     step = max(1, requests // 100)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 'req-' || substr(md5('trace ' || g), 1, 16) FROM generate_series(0, %s, %s) g", [requests - 1, step])
+        cursor.execute(
+            "SELECT 'req-' || substr(md5('trace ' || g), 1, 16) FROM generate_series(0, %s, %s) g", [requests - 1, step]
+        )
         ids = [row[0] for row in cursor.fetchall()]
     for quoted in ids:
         (view,) = trail.find(quoted)

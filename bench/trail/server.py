@@ -17,9 +17,10 @@ KEPT = CHECKOUT / ".data-bench"
 
 @contextmanager
 def database(folder: Path, *, as_superuser: bool = False) -> Iterator[str]:
-    """PostgreSQL and broker over `folder`, brought to this version, and Django set up on it. Yields the superuser's URL.
+    """PostgreSQL and broker over `folder`, brought to this version, and Django set up on it. Yields a superuser's URL.
 
-    Django works as the application's role, or as the superuser (temporary tables, VACUUM). The same code that `bin/up` runs, without its web and worker: what is measured starts what it needs.
+    Django works as the application's role, or as the superuser (temporary tables, VACUUM). The same code that `bin/up`
+    runs, without its web and worker: what is measured starts what it needs.
     """
     from readiness.up import keys, roles
     from readiness.up.broker import Broker

@@ -43,7 +43,14 @@ function draw(element) {
   const figure = JSON.parse(source.textContent);
   drawn.set(element, figure);
   const { data, layout } = coloured(figure);
+  const redrawn = Boolean(element.on);
   window.Plotly.react(element, data, { ...layout, template: template() }, { displayModeBar: false, responsive: true });
+  // A point leads to what is behind it: data-behind is the list, the point's customdata the search.
+  if (element.dataset.behind && !redrawn)
+    element.on("plotly_click", ({ points }) => {
+      const search = points.find((point) => point.customdata)?.customdata;
+      if (search) location.assign(`${element.dataset.behind}?q=${encodeURIComponent(search)}`);
+    });
 }
 function drawAll(from = document) {
   for (const element of from.querySelectorAll("[data-plot]")) draw(element);

@@ -25,6 +25,7 @@ _TABS = (
     ("Releases", "releases:system"),
     ("Policy", "systems:policy"),
     ("Operations", "operations:system"),
+    ("Dashboard", "metrics:dashboard"),
     ("Metrics", "metrics:system"),
 )
 

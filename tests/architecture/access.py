@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 
 class Who(Enum):
@@ -106,6 +107,8 @@ ROWS: dict[str, Access] = {
     "systems_api:acknowledge": Access(Who.MEMBERS, missing_ok=True),
     "systems_api:policies": SYSTEM,
     "systems_api:policy-act": Access(Who.MEMBERS, args={"act": "approve"}),
+    "metrics:dashboard": SYSTEM,
+    "metrics_api:trends": SYSTEM,
     "metrics:system": SYSTEM,
     "metrics:upload": SYSTEM,
     "metrics:run": SYSTEM,
@@ -217,6 +220,10 @@ ROWS: dict[str, Access] = {
     "releases_api:bundle": Access(Who.MEMBERS, pk="decision", may_refuse=True),
     "ingest:traces": Access(Who.SIGNED_IN, token_only=True),
     "audit:requests": SIGNED_IN,
+    "audit:facets": SIGNED_IN,
+    "audit:export": Access(Who.SIGNED_IN, body={"format": "csv", "q": ""}),
+    "audit:save-view": Access(Who.SIGNED_IN, body={"name": "Errors", "q": "outcome:error"}),
+    "audit:remove-view": Access(Who.SIGNED_IN, args={"view_id": UUID(int=7)}, missing_ok=True),
     "audit:request": SYSTEM,
     "audit:payload": SYSTEM,
     "audit:ledger": SIGNED_IN,
@@ -225,6 +232,10 @@ ROWS: dict[str, Access] = {
     "audit:entry-payload": SYSTEM,
     "audit:proof": SYSTEM,
     "audit_api:requests": Access(Who.SIGNED_IN, token_only=True),
+    "audit_api:facets": SIGNED_IN,
+    "audit_api:export": SIGNED_IN,
+    "audit_api:views": Access(Who.SIGNED_IN, body={"name": "Errors", "query": "outcome:error"}),
+    "audit_api:view": Access(Who.SIGNED_IN, args={"view_id": UUID(int=7)}, missing_ok=True),
     "audit_api:request": SYSTEM,
     "audit_api:entries": SIGNED_IN,
     "audit_api:entry": SYSTEM,

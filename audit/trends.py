@@ -1,0 +1,100 @@
+"""What a system's requests showed over time: the points of its charts. Read from the rollups, never from requests."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Sum
+from django.db.models.functions import TruncDay
+
+from audit.histogram import merge, quantile
+from audit.models import ComponentRollup, Rollup, Spend
+from audit.rollups import COMPONENT_SUMS, DAILY, HOURLY, QUARTER, REQUEST_SUMS, bucket_of
+
+P95 = Decimal("0.95")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    at: datetime
+    sums: Counter[str]
+    p95_ms: Decimal | None
+
+    def share(self, part: str, whole: str) -> Decimal | None:
+        """Of none there is no share: the chart has a gap there."""
+        return Decimal(self.sums[part]) / self.sums[whole] if self.sums[whole] else None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A range of whole buckets."""
+
+    since: datetime
+    until: datetime
+    width: int  # minutes
+
+    @property
+    def buckets(self) -> list[datetime]:
+        step = timedelta(minutes=self.width)
+        return [self.since + number * step for number in range((self.until - self.since) // step)]
+
+
+def window(length: timedelta, *, until: datetime) -> Window:
+    """The buckets that a chart of this length has: fine enough to see, few enough to read."""
+    width = QUARTER if length <= timedelta(hours=26) else HOURLY if length <= timedelta(days=8) else DAILY
+    last = bucket_of(until, width)
+    return Window(bucket_of(until - length, width), last + timedelta(minutes=width), width)
+
+
+def requests(system: str, over: Window, **narrow: Any) -> list[Point]:
+    """One point for each bucket, empty ones too. `narrow`: release, environment."""
+    rows = _in(Rollup.objects.filter(system=system, **_given(narrow)), over)
+    grouped: dict[datetime, list[Any]] = {}
+    for row in rows.values_list("bucket", *REQUEST_SUMS, "latency"):
+        grouped.setdefault(row[0], []).append(row[1:])
+    return list(_points(over, grouped, REQUEST_SUMS))
+
+
+def components(system: str, over: Window, **narrow: Any) -> dict[str, list[Point]]:
+    """The same for the spans of each component, the busiest first."""
+    rows = _in(ComponentRollup.objects.filter(system=system, **_given(narrow)), over)
+    grouped: dict[str, dict[datetime, list[Any]]] = {}
+    for name, bucket, *values in rows.values_list("component", "bucket", *COMPONENT_SUMS, "latency"):
+        grouped.setdefault(name, {}).setdefault(bucket, []).append(values)
+    found = {name: list(_points(over, buckets, COMPONENT_SUMS)) for name, buckets in grouped.items()}
+    return dict(sorted(found.items(), key=lambda item: (-sum(p.sums["spans"] for p in item[1]), item[0])))
+
+
+def daily_spend(system: str, *, since: datetime, until: datetime, zone: Any, **narrow: Any) -> dict[datetime, int]:
+    """Known cost in nano-USD by day of the system's own time zone."""
+    rows = Spend.objects.filter(system=system, bucket__gte=since, bucket__lt=until, **_given(narrow))
+    days = rows.annotate(day=TruncDay("bucket", tzinfo=zone)).values_list("day").annotate(total=Sum("cost_nanousd"))
+    return dict(days.order_by("day"))
+
+
+def releases_seen(system: str, over: Window) -> list[str]:
+    rows = _in(Rollup.objects.filter(system=system), over)
+    return sorted(set(rows.exclude(release="").values_list("release", flat=True)), reverse=True)
+
+
+def _given(narrow: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in narrow.items() if value}
+
+
+def _in(rows: Any, over: Window) -> Any:
+    return rows.filter(width=over.width, bucket__gte=over.since, bucket__lt=over.until)
+
+
+def _points(over: Window, grouped: dict[datetime, list[Any]], names: tuple[str, ...]) -> Iterator[Point]:
+    for bucket in over.buckets:
+        sums: Counter[str] = Counter()
+        histograms = []
+        for *values, latency in grouped.get(bucket, ()):
+            for name, value in zip(names, values, strict=True):
+                sums[name] += value
+            histograms.append(latency)
+        latency = histograms[0] if len(histograms) == 1 else merge(histograms)
+        yield Point(bucket, sums, quantile(latency, P95))
