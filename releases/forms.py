@@ -1,12 +1,15 @@
 """What people fill in. Rules are not here: a form reads values, an action decides."""
 
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django import forms
 
 from accounts.models import User
 from metrics.models import Source
+from releases.errors import InvalidInput
 from releases.models import Answer
 from systems.models import Version
 from systems.policy import ReleaseBars
@@ -40,6 +43,10 @@ class AttachForm(forms.Form):
         return data
 
 
+class CommentForm(forms.Form):
+    text = forms.CharField(label="Comment", max_length=5000, widget=forms.Textarea(attrs={"rows": 3}))
+
+
 class NoteForm(forms.Form):
     reason = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), label="Note")
 
@@ -49,8 +56,19 @@ class NoteForm(forms.Form):
         self.fields["reason"].label = label or "Note"
 
 
+def due_at(day: str) -> datetime | None:
+    """The last second of a day, as a date field sends it; empty: no date."""
+    if not day:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(day), time(23, 59, 59), UTC)
+    except ValueError:
+        raise InvalidInput("The due date is a day, such as 2026-12-01.") from None
+
+
 class AssignForm(forms.Form):
     owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody")
+    due = forms.DateField(required=False, label="Due", widget=forms.DateInput(attrs={"type": "date"}))
 
     def __init__(self, *args: Any, people: list[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,6 +126,14 @@ class AnswerForm(forms.Form):
     key = forms.CharField(widget=forms.HiddenInput)
     value = forms.ChoiceField(choices=Answer.Value.choices, widget=forms.RadioSelect, label="Answer")
     text = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), label="How you know")
+    evidence = forms.TypedChoiceField(
+        required=False, coerce=UUID, empty_value=None, label="Backed by", help_text="Evidence that an item has already."
+    )
+
+    def __init__(self, *args: Any, evidence: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["evidence"]
+        field.choices = [("", "Nothing besides the words"), *evidence]
 
 
 class TwoFactorForm(forms.Form):

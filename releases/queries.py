@@ -1,11 +1,14 @@
 """Reads of releases, for pages and API."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from releases.models import Item, Release
+from releases.models import Evidence, Item, Release
+from releases.standard.published import definition_of
 from systems.kinds import Kind
 from systems.models import System
 from web.problems import NotFound
@@ -74,3 +77,56 @@ def items_to_verify(slugs: Iterable[str] | None) -> QuerySet[Item]:
     if slugs is not None:
         waiting = waiting.filter(release__system__slug__in=slugs)
     return waiting.select_related("release__system", "release__standard").prefetch_related("evidence")
+
+
+def release_before(release: Release) -> Release | None:
+    """Where evidence may be taken over from: the live release or, before there is one, the latest that went live."""
+    others = visible_releases(None).filter(system=release.system, live_at__isnull=False).exclude(pk=release.pk)
+    return others.filter(state=Release.State.LIVE).first() or others.order_by("-live_at").first()
+
+
+@dataclass(frozen=True)
+class Carriable:
+    """An item of people with what could be taken over for it; `reason` says why not, where it is not empty."""
+
+    key: str
+    title: str
+    evidence: tuple[Evidence, ...]
+    reason: str
+
+
+def carriable(release: Release, before: Release, *, now: datetime) -> list[Carriable]:
+    """Item by item, in the standard's order, those that have no evidence here and were verified there."""
+    theirs = {item.key: item for item in before.items.prefetch_related("evidence")}
+    mine = {item.key: item for item in release.items.prefetch_related("evidence")}
+    changed = _changed_kinds(release, before)
+    found = []
+    for definition in definition_of(release.standard).items:
+        item, earlier = mine.get(definition.key), theirs.get(definition.key)
+        if definition.verification == "auto" or item is None or _living(item) or earlier is None:
+            continue
+        living = _living(earlier)
+        if not living or earlier.verified_by_id is None:
+            continue
+        reason = ""
+        if touched := sorted(changed & set(definition.depends_on)):
+            reason = f"it depends on the {touched[0].replace('_', ' ')}, which is another one now."
+        elif any(one.valid_until is not None and one.valid_until <= now for one in living):
+            reason = "its evidence has lapsed."
+        elif not {one.kind for one in living} <= {kind.partition(":")[0] for kind in definition.evidence}:
+            reason = "the standard accepts another kind of evidence now."
+        found.append(Carriable(definition.key, definition.title, living, reason))
+    return found
+
+
+def _living(item: Item) -> tuple[Evidence, ...]:
+    return tuple(one for one in item.evidence.all() if one.superseded_at is None)
+
+
+def _changed_kinds(release: Release, before: Release) -> set[str]:
+    """Kinds of components that the two releases do not pin alike."""
+
+    def pins(one: Release) -> set[tuple[str, str, str]]:
+        return set(one.pins.values_list("component__kind", "component__name", "version__sha256"))
+
+    return {kind for kind, _, _ in pins(release) ^ pins(before)}

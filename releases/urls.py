@@ -1,6 +1,6 @@
 from django.urls import path
 
-from releases.views import item, overview, release, setup, signing
+from releases.views import checklist, item, overview, release, setup, signing
 
 app_name = "releases"
 
@@ -17,6 +17,9 @@ urlpatterns = [
     path(_RELEASE + "questions/", setup.questions, name="questions"),
     path(_RELEASE + "rollout/", release.rollout_part, name="rollout"),
     path(_RELEASE + "review/", overview.review, name="review"),
+    path(_RELEASE + "live/", checklist.live, name="live"),
+    path(_RELEASE + "assign/", checklist.assign, name="assign"),
+    path(_RELEASE + "carry/", checklist.carry, name="carry"),
     path(_RELEASE + "history/", release.history, name="history"),
     path(_RELEASE + "move/<slug:act>/", release.move, name="move"),
     path(_RELEASE + "say/<slug:act>/", signing.say, name="say"),
@@ -24,6 +27,7 @@ urlpatterns = [
     path(_RELEASE + "signatures/<uuid:sign_off>/", signing.certificate, name="certificate"),
     path(_ITEM, item.detail, name="item"),
     path(_ITEM + "evidence/<uuid:evidence>/", item.evidence, name="evidence"),
+    path(_ITEM + "panel/<slug:act>/", item.panel, name="item-panel"),
     path(_ITEM + "act/<slug:act>/", item.act, name="item-act"),
     path("standard/<str:number>/", overview.standard, name="standard"),
     path("decisions/<uuid:pk>/", overview.decision, name="decision"),

@@ -1,5 +1,7 @@
-"""Working on the checklist: assign, attach, verify, send back, not applicable, answer."""
+"""Working on the checklist: assign, attach, verify, send back, comment, answer."""
 
+import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,68 +13,88 @@ from audit import canonical, ledger, vault
 from audit.actors import Actor
 from jobs.outbox import emit
 from releases import rules
+from releases.actions.items import item_of, record, save, unverify
 from releases.actions.opening import label_of
-from releases.errors import InvalidInput, StateMoved, refuse
+from releases.errors import InvalidInput, Refused, StateMoved, refuse
 from releases.locking import changing
-from releases.models import Answer, Evidence, Item, Release
+from releases.models import Answer, Comment, Evidence, Item, Release
 from releases.people import item_view, person, somebody_else_holds
 from releases.standard.load import ItemDef
 from releases.standard.published import definition_of
 
 
-def _item(release: Release, key: str, revision: int | None) -> tuple[Item, ItemDef]:
-    """The item under the release's lock, and what the standard says of it."""
-    item = release.items.select_related("owner", "verified_by").filter(key=key).first()
-    if item is None:
-        raise InvalidInput(f"This release has no item {key}.")
-    if revision is not None and item.revision != revision:
-        raise StateMoved(
-            f"“{key}” was changed while you looked at it. It is shown as it is now: check it, then send yours again.",
-            revision=item.revision,
-        )
-    return item, definition_of(release.standard).item(key)
-
-
-def _record(
-    kind: str, item: Item, release: Release, *, by: Actor, now: datetime, via: str = "", **payload: object
-) -> None:
-    ledger.append(
-        kind=kind,
-        by=by,
-        subject=item.subject,
-        system=release.system.slug,
-        now=now,
-        via=via,
-        payload={"release": str(release.pk), "label": release.label, "item": item.key, **payload},
-    )
-
-
-def _save(item: Item, *fields: str) -> None:
-    item.revision += 1
-    item.save(update_fields=[*fields, "revision"])
-
-
 def assign_item(
-    *, release_id: UUID, key: str, owner: User | None, by: User, now: datetime, revision: int | None = None
+    *,
+    release_id: UUID,
+    key: str,
+    owner: User | None,
+    by: User,
+    now: datetime,
+    due_at: datetime | None = None,
+    revision: int | None = None,
 ) -> Item:
+    """Who does it, and until when."""
     with changing(release_id, by=by, now=now, why=f"“{key}” was assigned.") as release:
-        item, definition = _item(release, key, revision)
-        refuse(rules.assign_refusals(person(by, release, now=now), item_view(item, definition, release)))
-        if owner is not None and not is_member(owner, system=release.system.slug, now=now):
-            raise InvalidInput(f"{owner} holds no role on this system, so cannot own one of its items.")
-        before = item.owner
-        item.owner = owner
-        _save(item, "owner")
-        _record(
-            "item.assigned",
-            item,
-            release,
-            by=by,
-            now=now,
-            owner=owner and owner.actor_id,
-            before=before and before.actor_id,
-        )
-        return item
+        return _assign(release, key, owner, due_at, revision, by=by, now=now)
+
+
+def assign_items(
+    *,
+    release_id: UUID,
+    items: Mapping[str, int],
+    owner: User | None,
+    by: User,
+    now: datetime,
+    due_at: datetime | None = None,
+) -> list[Item]:
+    """Several at once, each at the revision that was seen: all of them, or none."""
+    if not items:
+        raise InvalidInput("Choose at least one item.")
+    with changing(release_id, by=by, now=now, why=f"{len(items)} items were assigned.") as release:
+        return [_assign(release, key, owner, due_at, seen, by=by, now=now) for key, seen in sorted(items.items())]
+
+
+def _assign(
+    release: Release,
+    key: str,
+    owner: User | None,
+    due_at: datetime | None,
+    revision: int | None,
+    *,
+    by: User,
+    now: datetime,
+) -> Item:
+    item, definition = item_of(release, key, revision)
+    refuse(rules.assign_refusals(person(by, release, now=now), item_view(item, definition, release)))
+    if owner is not None and not is_member(owner, system=release.system.slug, now=now):
+        raise InvalidInput(f"{owner} holds no role on this system, so cannot own one of its items.")
+    before = item.owner
+    item.owner, item.due_at = owner, due_at
+    save(item, "owner", "due_at")
+    record(
+        "item.assigned",
+        item,
+        release,
+        by=by,
+        now=now,
+        owner=owner and owner.actor_id,
+        before=before and before.actor_id,
+        due_at=due_at,
+    )
+    return item
+
+
+def comment_item(*, release_id: UUID, key: str, text: str, by: User, now: datetime) -> Comment:
+    """Words beside an item. They change nothing, so whoever sees the release may leave some, at any time."""
+    with changing(release_id, by=by, now=now, why="A comment changes nothing.") as release:
+        item, _ = item_of(release, key, None)
+        if not is_member(by, system=release.system.slug, now=now):
+            raise Refused("Only people of this system comment on its items.")
+        if not text.strip() or len(text) > 5000:
+            raise InvalidInput("A comment has words, and at most 5,000 characters.")
+        comment = Comment.objects.create(item=item, text=text.strip(), by=by, at=now)
+        record("item.commented", item, release, by=by, now=now, text=comment.text)
+        return comment
 
 
 def attach_evidence(
@@ -96,8 +118,9 @@ def attach_evidence(
     `replace` supersedes what is there; otherwise the new one stands beside it.
     """
     _check_size(content)
+    title = cleaned_name(title)
     with changing(release_id, by=by, now=now, why=f"New evidence was attached to “{key}”.") as release:
-        item, definition = _item(release, key, revision)
+        item, definition = item_of(release, key, revision)
         refuse(rules.attach_refusals(person(by, release, now=now), item_view(item, definition, release)))
         _check_kind(kind, definition)
         digest = vault.put(content, kind="evidence", media_type=media_type, now=now, system=release.system.slug)
@@ -109,7 +132,7 @@ def attach_evidence(
         evidence = Evidence.objects.create(
             item=item,
             kind=kind,
-            title=title.strip()[:200] or "Untitled",
+            title=title,
             digest=digest,
             media_type=media_type,
             size=len(content),
@@ -120,14 +143,43 @@ def attach_evidence(
             attached_at=now,
             valid_until=_valid_until(definition, now),
         )
-        _unverify(item, sent_back="", stale="")
+        unverify(item, sent_back="", stale="")
         _record_evidence(evidence, release, by=by, now=now, replaced=replace)
         emit("releases.evidence-attached", subject=item.subject, payload=label_of(release) | {"item": key}, now=now)
         return evidence
 
 
+def keep_carried(
+    release: Release, key: str, evidence: Iterable[Evidence], *, before: Release, by: User, now: datetime
+) -> list[Evidence]:
+    """The same bytes, attached again (`actions.carrying`, which holds the lock). It lapses as it would have."""
+    item, _ = item_of(release, key, None)
+    made = [
+        Evidence.objects.create(
+            item=item,
+            kind=one.kind,
+            title=one.title,
+            digest=one.digest,
+            media_type=one.media_type,
+            size=one.size,
+            url=one.url,
+            note=one.note,
+            attached_by=by,
+            attached_at=now,
+            valid_until=one.valid_until,
+            carried_from=one,
+        )
+        for one in evidence
+    ]
+    unverify(item, sent_back="", stale="")
+    digests = [one.digest for one in made]
+    record("item.evidence-carried", item, release, by=by, now=now, digests=digests, from_release=before.label)
+    emit("releases.evidence-attached", subject=item.subject, payload=label_of(release) | {"item": key}, now=now)
+    return made
+
+
 def _record_evidence(evidence: Evidence, release: Release, *, by: User, now: datetime, replaced: bool) -> None:
-    _record(
+    record(
         "item.evidence-attached",
         evidence.item,
         release,
@@ -143,6 +195,12 @@ def _record_evidence(evidence: Evidence, release: Release, *, by: User, now: dat
         url=evidence.url,
         replaced=replaced,
     )
+
+
+def cleaned_name(title: str) -> str:
+    """A title that shows what it says: no control characters, no marks that turn the reading direction round."""
+    shown = "".join(char for char in title if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    return " ".join(shown.split())[:200] or "Untitled"
 
 
 def _check_size(content: bytes) -> None:
@@ -163,18 +221,12 @@ def _valid_until(definition: ItemDef, now: datetime) -> datetime | None:
     return now + timedelta(days=definition.validity_days) if definition.validity_days else None
 
 
-def _unverify(item: Item, *, sent_back: str, stale: str) -> None:
-    item.verified_by, item.verified_at, item.verified_digests = None, None, []
-    item.sent_back_reason, item.stale_reason = sent_back, stale
-    _save(item, "verified_by", "verified_at", "verified_digests", "sent_back_reason", "stale_reason")
-
-
 def verify_item(
     *, release_id: UUID, key: str, digests: list[str], by: User, now: datetime, revision: int | None = None
 ) -> Item:
     """Confirms exactly the evidence whose digests were shown. Other evidence by now: refused, and shown again."""
     with changing(release_id, by=by, now=now, why=f"“{key}” was verified.") as release:
-        item, definition = _item(release, key, revision)
+        item, definition = item_of(release, key, revision)
         others = somebody_else_holds(definition, release, besides=by, now=now)
         view = item_view(item, definition, release)
         refuse(rules.verify_refusals(person(by, release, now=now), view, somebody_else_holds=others))
@@ -183,8 +235,8 @@ def verify_item(
             raise StateMoved("The evidence changed while you looked at it. Check what is there now, then verify that.")
         item.verified_by, item.verified_at, item.verified_digests = by, now, living
         item.sent_back_reason = item.stale_reason = ""
-        _save(item, "verified_by", "verified_at", "verified_digests", "sent_back_reason", "stale_reason")
-        _record("item.verified", item, release, by=by, now=now, digests=living)
+        save(item, "verified_by", "verified_at", "verified_digests", "sent_back_reason", "stale_reason")
+        record("item.verified", item, release, by=by, now=now, digests=living)
         emit("releases.verified", subject=item.subject, payload=label_of(release) | {"item": key}, now=now)
         return item
 
@@ -192,58 +244,22 @@ def verify_item(
 def send_back(*, release_id: UUID, key: str, reason: str, by: User, now: datetime, revision: int | None = None) -> Item:
     """The evidence does not show what it should: back to the owner, with the reason."""
     with changing(release_id, by=by, now=now, why=f"“{key}” was sent back.") as release:
-        item, definition = _item(release, key, revision)
+        item, definition = item_of(release, key, revision)
         others = somebody_else_holds(definition, release, besides=by, now=now)
         view = item_view(item, definition, release)
         refuse(rules.verify_refusals(person(by, release, now=now), view, somebody_else_holds=others))
         if not reason.strip():
             raise InvalidInput("Say what is missing, so that the owner can mend it.")
-        _unverify(item, sent_back=reason.strip(), stale="")
-        _record("item.sent-back", item, release, by=by, now=now, reason=reason.strip())
+        unverify(item, sent_back=reason.strip(), stale="")
+        record("item.sent-back", item, release, by=by, now=now, reason=reason.strip())
         emit("releases.sent-back", subject=item.subject, payload=label_of(release) | {"item": key}, now=now)
         return item
 
 
-def propose_not_applicable(
-    *, release_id: UUID, key: str, reason: str, by: User, now: datetime, revision: int | None = None
-) -> Item:
-    with changing(release_id, by=by, now=now, why=f"“{key}” was proposed as not applicable.") as release:
-        item, definition = _item(release, key, revision)
-        refuse(rules.propose_refusals(person(by, release, now=now), item_view(item, definition, release)))
-        if not reason.strip():
-            raise InvalidInput("Say why it does not apply to this release.")
-        item.not_applicable_reason, item.not_applicable_by, item.not_applicable_confirmed_by = reason.strip(), by, None
-        _save(item, "not_applicable_reason", "not_applicable_by", "not_applicable_confirmed_by")
-        _record("item.not-applicable-proposed", item, release, by=by, now=now, reason=reason.strip())
-        return item
-
-
-def confirm_not_applicable(*, release_id: UUID, key: str, by: User, now: datetime, revision: int | None = None) -> Item:
-    with changing(release_id, by=by, now=now, why=f"“{key}” was set not applicable.") as release:
-        item, definition = _item(release, key, revision)
-        others = somebody_else_holds(definition, release, besides=by, now=now)
-        view = item_view(item, definition, release)
-        refuse(rules.confirm_refusals(person(by, release, now=now), view, somebody_else_holds=others))
-        item.not_applicable_confirmed_by = by
-        _save(item, "not_applicable_confirmed_by")
-        _record("item.not-applicable", item, release, by=by, now=now, reason=item.not_applicable_reason)
-        return item
-
-
-def withdraw_not_applicable(
-    *, release_id: UUID, key: str, by: User, now: datetime, revision: int | None = None
-) -> Item:
-    with changing(release_id, by=by, now=now, why=f"“{key}” applies again.") as release:
-        item, definition = _item(release, key, revision)
-        refuse(rules.assign_refusals(person(by, release, now=now), item_view(item, definition, release)))
-        item.not_applicable_reason, item.not_applicable_by, item.not_applicable_confirmed_by = "", None, None
-        _save(item, "not_applicable_reason", "not_applicable_by", "not_applicable_confirmed_by")
-        _record("item.applicable", item, release, by=by, now=now)
-        return item
-
-
-def answer_question(*, release_id: UUID, key: str, value: str, text: str, by: User, now: datetime) -> Answer:
-    """One of the operational questions, in words. A no is kept, and blocks."""
+def answer_question(
+    *, release_id: UUID, key: str, value: str, text: str, by: User, now: datetime, evidence: UUID | None = None
+) -> Answer:
+    """One of the operational questions, in words, with evidence of an item where given. A no is kept, and blocks."""
     with changing(release_id, by=by, now=now, why=f"The answer to “{key}” changed.") as release:
         refuse(rules.edit_refusals(person(by, release, now=now), release_state=release.state))
         if key not in {question.key for question in definition_of(release.standard).questions}:
@@ -252,11 +268,20 @@ def answer_question(*, release_id: UUID, key: str, value: str, text: str, by: Us
             raise InvalidInput("Answer yes or no.")
         if not text.strip():
             raise InvalidInput("Say in a sentence how you know: a bare yes or no is no answer.")
+        backed_by = Evidence.objects.filter(pk=evidence, item__release=release, superseded_at=None).first()
+        if evidence is not None and backed_by is None:
+            raise InvalidInput("This evidence is not attached to an item of this release.")
         before = release.answers.filter(key=key).first()
         answer, _ = Answer.objects.update_or_create(
             release=release,
             key=key,
-            defaults={"value": value, "text": text.strip(), "answered_by": by, "answered_at": now},
+            defaults={
+                "value": value,
+                "text": text.strip(),
+                "evidence": backed_by,
+                "answered_by": by,
+                "answered_at": now,
+            },
         )
         ledger.append(
             kind="release.question-answered",
@@ -268,6 +293,7 @@ def answer_question(*, release_id: UUID, key: str, value: str, text: str, by: Us
                 "question": key,
                 "answer": value,
                 "text": text.strip(),
+                "evidence": backed_by.digest if backed_by else None,
                 "before": {"answer": before.value, "text": before.text} if before else None,
             },
         )
@@ -279,7 +305,7 @@ def attach_measurement(
 ) -> Evidence:
     """What the product measured for an auto item, frozen beside it. It changes no signature: it is a live fact."""
     with changing(release_id, by=by, now=now, why=f"“{key}” was measured.") as release:
-        item, _ = _item(release, key, None)
+        item, _ = item_of(release, key, None)
         content = canonical.dumps(canonical.plain(measured))
         digest = vault.put(
             content, kind="measurement", media_type="application/json", now=now, system=release.system.slug
@@ -297,5 +323,5 @@ def attach_measurement(
             size=len(content),
             attached_at=now,
         )
-        _record("item.measured", item, release, by=by, now=now, digest=digest, title=title[:200])
+        record("item.measured", item, release, by=by, now=now, digest=digest, title=title[:200])
         return evidence

@@ -190,6 +190,9 @@ class ActSerializer(serializers.Serializer[Any]):
     value = serializers.CharField(default="", allow_blank=True)
     side = serializers.CharField(default="", allow_blank=True)
     text = serializers.CharField(default="", allow_blank=True, help_text="The answer, or the reason.")
+    evidence = serializers.UUIDField(
+        required=False, default=None, allow_null=True, help_text="What an answer rests on."
+    )
 
 
 class PlanSerializer(serializers.Serializer[Any]):

@@ -20,7 +20,7 @@ from accounts.access import require_member, visible_systems
 from accounts.models import ApiToken, User
 from audit import canonical, ledger, trail
 from metrics.models import Source
-from releases.actions import checklist, opening, rollout
+from releases.actions import applicability, checklist, opening, rollout
 from releases.actions import signing as acts
 from releases.api import serializers
 from releases.decisions import Standing, standing, store
@@ -184,11 +184,11 @@ class Item(ReleaseView):
             case "send-back":
                 checklist.send_back(reason=data["reason"], **common)
             case "propose":
-                checklist.propose_not_applicable(reason=data["reason"], **common)
+                applicability.propose_not_applicable(reason=data["reason"], **common)
             case "confirm":
-                checklist.confirm_not_applicable(**common)
+                applicability.confirm_not_applicable(**common)
             case "withdraw":
-                checklist.withdraw_not_applicable(**common)
+                applicability.withdraw_not_applicable(**common)
         return Response(self.shown(release, key))
 
     def shown(self, release: Release, key: str) -> dict[str, Any]:
@@ -256,7 +256,8 @@ class Act(ReleaseView):
             case "review":
                 opening.begin_review(**common)
             case "answer":
-                checklist.answer_question(key=data["key"], value=data["value"], text=data["text"], **common)
+                answer = {name: data[name] for name in ("key", "value", "text", "evidence")}
+                checklist.answer_question(**answer, **common)
             case "start":
                 rollout.start_rollout(**common)
             case "promote":

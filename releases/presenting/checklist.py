@@ -1,11 +1,13 @@
 """The checklist of a release (releases/parts/checklist.html), and the rows of one (item_row.html)."""
 
+import hashlib
 from collections import Counter
 from itertools import groupby
 from typing import Any
 
 from django.urls import reverse
 
+from releases.decisions import Standing
 from releases.gate.types import ItemState
 from releases.models import Release
 from releases.presenting.page import drawn
@@ -24,6 +26,7 @@ def checklist(
         "filters": _filters(shown, query, raw),
         "phases": [_phase(release, phase, kept, bool(raw)) for phase in PHASES if _of(kept, phase)],
         "standard": f"{definition.title} {release.standard.number}",
+        "bulk": None,
         "standard_url": reverse("releases:standard", kwargs={"number": release.standard.number}),
     }
 
@@ -63,12 +66,35 @@ def _phase(release: Release, phase: str, kept: list[ShownItem], filtered: bool) 
     }
 
 
+def stamp(found: Standing, shown: list[ShownItem]) -> str:
+    """Changes with anything that the page shows: items, reasons, signatures, the state of the release."""
+    seen = [row_stamp(row) for row in shown]
+    seen += [reason.code + reason.sentence for reason in found.missing]
+    seen += [f"{one.side}{one.signer}{one.voided}" for one in found.signatures]
+    return _short([found.answers_no, str(found.closed_by and found.closed_by.pk), found.state_digest, *seen])
+
+
+def row_stamp(row: ShownItem) -> str:
+    owner = row.item.owner.name if row.item.owner else ""
+    evidence = [str(one.pk) for one in row.evidence]
+    return _short([row.state, row.sentence, str(row.item.revision), owner, str(row.comments), *evidence])
+
+
+def _short(words: list[str]) -> str:
+    return hashlib.sha256("\x00".join(words).encode()).hexdigest()[:16]
+
+
 def item_row(release: Release, row: ShownItem) -> dict[str, Any]:
     """Links to what may be done are shown to everybody who sees the page; whether this person may is said there."""
     url = release_url(release, "item", key=row.item.key)
     auto = row.definition.verification == "auto"
     shown: dict[str, Any] = {
         "key": row.item.key,
+        "revision": row.item.revision,
+        "stamp": row_stamp(row),
+        "comments": row.comments,
+        "panel_url": release_url(release, "item-panel", key=row.item.key, act="act").removesuffix("act/"),
+        "due_at": row.item.due_at if not ItemState(row.state).done else None,
         "title": row.definition.title,
         "status": drawn(row.state),
         "url": url,

@@ -6,13 +6,13 @@ from typing import Any
 from django.utils.html import format_html
 
 from accounts.models import User
-from accounts.queries import is_member
+from accounts.queries import living_grants
 from audit import ledger
-from releases.forms import AssignForm, AttachForm, NoteForm
+from releases.forms import AssignForm, AttachForm, CommentForm, NoteForm
 from releases.models import Evidence, Item, Release
 from releases.presenting.history import events
 from releases.presenting.page import drawn
-from releases.presenting.rows import PHASES, ItemMoves, ShownItem, item_moves, release_url
+from releases.presenting.rows import PHASES, ItemMoves, ShownItem, item_moves, release_url, uuid_or_none
 from releases.standard.load import Guidance
 from releases.standard.published import definition_of
 from web.problems import Problem
@@ -41,7 +41,11 @@ def item_page(
         "attach_url": act_url(release, row.item, "attach"),
         "verify": _verify(release, row, moves),
         "not_applicable": _not_applicable(release, row, moves),
-        "assign": _assign(release, row, moves, now=now),
+        "assign": _assign(release, row, moves, now=now, posted=posted if act == "assign" else None),
+        "conflict": conflict(error, posted, act) if error else [],
+        "comments": row.item.comments.select_related("by"),
+        "comment_form": CommentForm(posted if act == "comment" else None),
+        "comment_url": act_url(release, row.item, "comment"),
         "history": events(ledger.entries(subject=row.item.subject).order_by("-index")[:20]),
         **_neighbours(release, row.item),
     }
@@ -59,6 +63,9 @@ def _item(release: Release, row: ShownItem) -> dict[str, Any]:
         "title": definition.title,
         "status": drawn(row.state),
         "sentence": row.sentence,
+        "url": row.url,
+        "how": definition.guidance.verify,
+        "good": definition.guidance.good,
         "guidance": _guidance(definition.guidance),
         "section": titles[definition.section],
         "phase": PHASES[definition.phase],
@@ -130,16 +137,37 @@ def _not_applicable(release: Release, row: ShownItem, moves: ItemMoves) -> dict[
     }
 
 
-def _assign(release: Release, row: ShownItem, moves: ItemMoves, *, now: datetime) -> dict[str, Any] | None:
-    if moves.assign:
-        return None
-    form = AssignForm(people=members(release, now=now), initial={"owner": row.item.owner_id})
-    return {"url": act_url(release, row.item, "assign"), "form": form}
+def _assign(release: Release, row: ShownItem, moves: ItemMoves, *, now: datetime, posted: Any) -> dict[str, Any] | None:
+    start = {"owner": row.item.owner_id, "due": row.item.due_at and row.item.due_at.date()}
+    form = AssignForm(posted, people=members(release, now=now), initial=start)
+    return {"url": act_url(release, row.item, "assign"), "form": form, "reason": " ".join(moves.assign[:1])}
 
 
 def members(release: Release, *, now: datetime) -> list[User]:
-    people = User.objects.filter(is_active=True).order_by("name")
-    return [user for user in people if is_member(user, system=release.system.slug, now=now)]
+    """Whoever holds a role on the system, in one query however many there are."""
+    held = living_grants(now=now).filter(system__in=["", release.system.slug])
+    return list(User.objects.filter(is_active=True, pk__in=held.values("user")).order_by("name"))
+
+
+def conflict(error: Problem, posted: Any, act: str) -> list[dict[str, Any]]:
+    """Where somebody was faster: each value as it is now beside the one that was sent, and who changed it."""
+    theirs = error.extra.get("now")
+    if not theirs or posted is None:
+        return []
+    if act == "assign":
+        mine = User.objects.filter(pk=uuid_or_none(posted.get("owner"))).first()
+        due = theirs["due_at"]
+        return [
+            {"name": "Owner", "now": theirs["owner"] or "nobody", "yours": str(mine) if mine else "nobody"},
+            {"name": "Due", "now": f"{due:%Y-%m-%d}" if due else "no date", "yours": posted.get("due") or "no date"},
+        ]
+    yours = {"verify": "verified", "send-back": f"sent back: {posted.get('reason', '')}"}.get(act, act)
+    shown = theirs["sent_back_reason"] and f"sent back: {theirs['sent_back_reason']}"
+    shown = shown or (f"verified by {theirs['verified_by']}" if theirs["verified_by"] else "")
+    return [
+        {"name": "Item", "now": shown or "waiting", "yours": yours},
+        {"name": "Evidence", "now": ", ".join(theirs["evidence"]) or "none", "yours": "as you saw it"},
+    ]
 
 
 def _neighbours(release: Release, item: Item) -> dict[str, str | None]:

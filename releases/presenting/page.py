@@ -9,7 +9,7 @@ from django.urls import reverse
 from releases.decisions import Standing, standing
 from releases.gate.types import ItemState, Question
 from releases.models import Release
-from releases.presenting.rows import reasons, release_url, rows
+from releases.presenting.rows import reasons, release_url
 from systems.kinds import Kind
 
 TITLES = {Question.CANARY: "May it meet its first users?", Question.RELEASE: "May it serve everybody?"}
@@ -105,7 +105,7 @@ def gate(release: Release, found: Standing) -> dict[str, Any]:
     """The verdict banner (components/gate.html)."""
     left = reasons(found, release)
     blocking = [reason for reason in left if not reason.code.startswith("sign-off")]
-    states = Counter(drawn(row.state) for row in rows(found, release))
+    states = Counter(drawn(item.state) for item in found.verdict.items)
     return {
         "question": found.question.value,
         "verdict": "no-go" if found.answers_no or blocking else "go",

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Count
 from django.urls import reverse
 
 from accounts.models import User
@@ -41,6 +42,7 @@ class ShownItem:
     blocks: bool
     evidence: tuple[Evidence, ...]
     url: str
+    comments: int = 0
 
 
 def release_url(release: Release, name: str = "detail", **extra: Any) -> str:
@@ -105,8 +107,11 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
     verdicts: dict[str, ItemVerdict] = {verdict.key: verdict for verdict in found.verdict.items}
     facts = {fact.key: fact for fact in found.facts.items}
     shown = []
-    for item in release.items.select_related("owner", "verified_by").prefetch_related("evidence__attached_by"):
-        verdict = verdicts[item.key]
+    items = release.items.select_related("owner", "verified_by", "not_applicable_by")
+    for item in items.prefetch_related("evidence__attached_by").annotate(said=Count("comments")):
+        verdict = verdicts.get(item.key)
+        if verdict is None:  # the standard asked for it before it was changed: kept, no longer shown
+            continue
         shown.append(
             ShownItem(
                 item=item,
@@ -116,6 +121,7 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
                 blocks=not verdict.state.done and asked_by(found.question, facts[item.key]),
                 evidence=tuple(e for e in item.evidence.all() if e.superseded_at is None),
                 url=release_url(release, "item", key=item.key),
+                comments=item.said,
             )
         )
     return shown

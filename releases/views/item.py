@@ -1,10 +1,12 @@
 """One item: its guidance, its evidence, its history, and what may be done to it."""
 
+import json
 import mimetypes
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,16 +18,18 @@ from accounts.access import person as signed_in
 from accounts.models import User
 from audit import vault
 from metrics import egress
-from releases.actions import checklist
+from releases.actions import applicability, checklist
 from releases.decisions import standing
 from releases.errors import InvalidInput, Refused, StateMoved
-from releases.forms import AttachForm
+from releases.forms import AttachForm, due_at
 from releases.models import Evidence, Release
 from releases.presenting import item as item_context
 from releases.presenting import page, rows
 from releases.views.release import find
-from web.problems import NotFound, Problem
+from web.problems import NotFound, Problem, TooLarge
 
+PANELS = ("assign", "attach", "verify", "comment")
+PANEL = "releases/parts/panel.html"
 # Shown inside the page; everything else is a download (and sandboxed all the same).
 SHOWN_AS_TEXT = ("text/plain", "text/csv", "text/markdown", "application/json")
 SHOWN_AS_IMAGE = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -42,16 +46,33 @@ def act(request: HttpRequest, slug: str, label: str, key: str, act: str) -> Http
     release = find(request, slug, label)
     if not release.items.filter(key=key).exists():
         raise NotFound(f"This release has no item {key}.")
+    inline = "HX-Request" in request.headers
     try:
         said = _do(request, release, key, act)
-    except (InvalidInput, StateMoved, Refused, egress.EgressError) as problem:
-        return _page(request, release, key, error=problem, act=act)
+    except (InvalidInput, StateMoved, Refused, TooLarge, egress.EgressError) as problem:
+        return _page(request, release, key, error=problem, act=act, template=PANEL if inline else "")
+    if inline:
+        return HttpResponse(status=204, headers={"HX-Trigger": json.dumps({"item-done": {"said": said}})})
     messages.success(request, said)
     return redirect(rows.release_url(release, "item", key=key))
 
 
+@require_GET
+def panel(request: HttpRequest, slug: str, label: str, key: str, act: str) -> HttpResponse:
+    """One act on an item, for the dialog over the checklist: assign, attach, verify, comment."""
+    if act not in PANELS:
+        raise NotFound("There is no such panel.")
+    return _page(request, find(request, slug, label), key, act=act, template=PANEL)
+
+
 def _page(
-    request: HttpRequest, release: Release, key: str, *, error: Problem | None = None, act: str = ""
+    request: HttpRequest,
+    release: Release,
+    key: str,
+    *,
+    error: Problem | None = None,
+    act: str = "",
+    template: str = "",
 ) -> HttpResponse:
     now = timezone.now()
     found = standing(release, page.question_now(release), now=now)
@@ -64,6 +85,9 @@ def _page(
             release, row, user=signed_in(request), now=now, error=error, posted=request.POST if error else None, act=act
         ),
     }
+    if template:  # htmx swaps a 422 in, and nothing else that is refused
+        context |= {"act": "verify" if act == "send-back" else act, "comment_count": row.comments}
+        return render(request, template, context, status=422 if error else 200)
     return render(request, "releases/item.html", context, status=error.status if error else 200)
 
 
@@ -80,8 +104,14 @@ def _do(request: HttpRequest, release: Release, key: str, act: str) -> str:
         case "assign":
             chosen = rows.uuid_or_none(request.POST.get("owner"))
             owner = User.objects.filter(pk=chosen).first() if chosen else None
-            checklist.assign_item(owner=owner, **common)
+            if chosen and owner is None:
+                raise InvalidInput("There is nobody with this id.")
+            checklist.assign_item(owner=owner, due_at=due_at(request.POST.get("due", "")), **common)
             return f"{owner} owns it now." if owner else "It has no owner now."
+        case "comment":
+            common.pop("revision")
+            checklist.comment_item(text=request.POST.get("text", ""), **common)
+            return "Your comment is there."
         case "attach":
             _attach(request, common)
             return "Evidence is attached. Another person verifies it."
@@ -92,13 +122,13 @@ def _do(request: HttpRequest, release: Release, key: str, act: str) -> str:
             checklist.send_back(reason=reason, **common)
             return "Sent back."
         case "propose":
-            checklist.propose_not_applicable(reason=reason, **common)
+            applicability.propose_not_applicable(reason=reason, **common)
             return "Proposed. Another person confirms it."
         case "confirm":
-            checklist.confirm_not_applicable(**common)
+            applicability.confirm_not_applicable(**common)
             return "Confirmed: it does not apply to this release."
         case "withdraw":
-            checklist.withdraw_not_applicable(**common)
+            applicability.withdraw_not_applicable(**common)
             return "It applies again."
     raise NotFound("There is no such act.")
 
@@ -118,6 +148,9 @@ def _attach(request: HttpRequest, common: dict[str, Any]) -> Evidence:
     data = form.cleaned_data
     common |= {"note": data["note"], "replace": data["replace"]}
     if uploaded := data["file"]:
+        if uploaded.size > settings.EVIDENCE_MAX_BYTES:  # before a byte of it is read into memory
+            limit = settings.EVIDENCE_MAX_BYTES // 2**20
+            raise TooLarge(f"Evidence is limited to {limit} MiB. Attach a link with a digest instead.")
         name = PurePath(uploaded.name or "file").name
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return checklist.attach_evidence(

@@ -1,5 +1,6 @@
 """Pages of a release: list, open, the release itself, what it is made of, its questions, its history."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -24,7 +25,8 @@ from releases.presenting import history as history_context
 from releases.presenting import listing as listing_context
 from releases.presenting import moves, page, rows, signing
 from releases.presenting import rollout as rollout_context
-from releases.queries import release_of, system_of, visible_releases
+from releases.presenting.item import members
+from releases.queries import release_before, release_of, system_of, visible_releases
 from web.filters import parse_tokens
 from web.paging import keyset_page
 from web.problems import NotFound
@@ -87,7 +89,10 @@ def detail(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     kept = rows.filtered(shown, query.tokens, query.text)
     context = {
         **page.head(release, found, now=now),
-        "checklist": checklist_context.checklist(release, shown, kept, query, raw),
+        "live_url": f"{rows.release_url(release, 'live')}?question={found.question.value}",
+        "stamp": checklist_context.stamp(found, shown),
+        "checklist": checklist_context.checklist(release, shown, kept, query, raw)
+        | _several(request, release, now=now),
         "signoffs": signing.signoffs(release, found, user=user, now=now),
         "rollout": rollout_context.rollout(release, found.bars, now=now),
         "pins": page.pins(release),
@@ -98,6 +103,15 @@ def detail(request: HttpRequest, slug: str, label: str) -> HttpResponse:
         "changes": signing.changes(release, found),
     }
     return render(request, "releases/release.html", context)
+
+
+def _several(request: HttpRequest, release: Release, *, now: datetime) -> dict[str, Any]:
+    """What acts on several items, for whoever may change the release."""
+    if may_edit(request, release):
+        return {}
+    query = request.META.get("QUERY_STRING", "")
+    bulk = {"url": f"{rows.release_url(release, 'assign')}?{query}".rstrip("?"), "people": members(release, now=now)}
+    return {"bulk": bulk, "carry_url": rows.release_url(release, "carry") if release_before(release) else ""}
 
 
 def asked(request: HttpRequest, release: Release) -> Question:

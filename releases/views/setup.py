@@ -12,7 +12,7 @@ from releases.actions import checklist, opening
 from releases.decisions import standing
 from releases.errors import InvalidInput
 from releases.forms import AnswerForm, PinForm, PlanForm
-from releases.models import Release, Rollout
+from releases.models import Evidence, Release, Rollout
 from releases.presenting import page, rows
 from releases.standard.published import definition_of
 from releases.views.release import find, may_edit
@@ -97,27 +97,39 @@ def questions(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     """The operational questions, each answered in words."""
     release = find(request, slug, label)
     now = timezone.now()
-    form = AnswerForm(request.POST or None)
+    evidence = _evidence(release)
+    form = AnswerForm(request.POST or None, evidence=evidence)
     if request.method == "POST" and form.is_valid():
         checklist.answer_question(release_id=release.pk, by=signed_in(request), now=now, **form.cleaned_data)
         return redirect(rows.release_url(release, "questions") + f"#{form.cleaned_data['key']}")
     found = standing(release, page.question_now(release), now=now)
     context = {
         **page.head(release, found, now=now),
-        "asked": _asked(release, form if form.is_bound else None),
+        "asked": _asked(release, evidence, form if form.is_bound else None),
         "edit": may_edit(request, release),
     }
     return render(request, "releases/questions.html", context, status=422 if form.is_bound else 200)
 
 
-def _asked(release: Release, refused: AnswerForm | None) -> list[dict[str, Any]]:
+def _evidence(release: Release) -> list[tuple[str, str]]:
+    """What an answer may rest on: the living evidence of the release's items."""
+    living = Evidence.objects.filter(item__release=release, superseded_at=None).order_by("item__position")
+    return [(str(pk), f"{title} ({key})") for pk, title, key in living.values_list("pk", "title", "item__key")]
+
+
+def _asked(release: Release, evidence: list[tuple[str, str]], refused: AnswerForm | None) -> list[dict[str, Any]]:
     """Each question with its answer and a form; the form that was refused comes back as it was filled in."""
-    given = {answer.key: answer for answer in release.answers.select_related("answered_by")}
+    given = {answer.key: answer for answer in release.answers.select_related("answered_by", "evidence__item")}
     asked = []
     for question in definition_of(release.standard).questions:
         answer = given.get(question.key)
-        start = {"key": question.key, "value": answer.value if answer else None, "text": answer.text if answer else ""}
-        form = AnswerForm(initial=start, auto_id=f"id_{question.key}_%s")
+        start: dict[str, Any] = {
+            "key": question.key,
+            "value": answer.value if answer else None,
+            "text": answer.text if answer else "",
+        }
+        start["evidence"] = answer.evidence_id if answer else None
+        form = AnswerForm(initial=start, evidence=evidence, auto_id=f"id_{question.key}_%s")
         if refused is not None and refused.data.get("key") == question.key:
             form = refused
         asked.append({"question": question, "answer": answer, "form": form})

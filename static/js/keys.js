@@ -61,7 +61,7 @@ if (palette) {
   });
 }
 
-// --- Rows: j and k walk; a letter acts on the row (data-key-e), else on what carries it anywhere (data-key) ---
+// --- Rows: j and k walk; a letter acts on the row (data-row-key), else on what carries it anywhere (data-key) ---
 
 let current = null;
 document.addEventListener("focusin", (event) => mark(event.target.closest("[data-row]") || current));
@@ -99,9 +99,11 @@ document.addEventListener("keydown", (event) => {
   else if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
   else if (key === "/") press("[data-key='/']", event);
   else if (/^[a-z]$/.test(key)) {
-    const url = current?.isConnected && current.getAttribute(`data-key-${key}`);
-    if (url) location.assign(url);
-    else press(`[data-key="${key}"]`, event);
+    const own = current?.isConnected && one(`[data-row-key="${key}"]`, current);
+    if (own) {
+      event.preventDefault();
+      own.click();
+    } else press(`[data-key="${key}"]`, event);
   }
 });
 function press(selector, event) {

@@ -6,7 +6,7 @@ from django.db import IntegrityError, InternalError, ProgrammingError, connectio
 from audit import ledger
 from audit.ledger import entries
 from demo import walk
-from releases.actions import checklist, opening
+from releases.actions import applicability, checklist, opening
 from releases.decisions import standing
 from releases.errors import InvalidInput, Refused, StateMoved
 from releases.gate.types import ItemState, Question
@@ -152,14 +152,14 @@ def test_nobody_attaches_to_what_the_product_measures(stage):
 def test_not_applicable_takes_a_standard_that_allows_it_and_two_people(stage):
     item = next(i for i in walk.by_people(stage.release) if i.conditional and i.owner_role == "engineering")
     common = {"release_id": stage.release.pk, "key": item.key, "now": NOW}
-    checklist.propose_not_applicable(reason="There is no retrieval.", by=stage.people.engineer, **common)
+    applicability.propose_not_applicable(reason="There is no retrieval.", by=stage.people.engineer, **common)
     with pytest.raises(Refused, match="You proposed it"):
-        checklist.confirm_not_applicable(by=stage.people.engineer, **common)
-    checklist.confirm_not_applicable(by=stage.people.engineer2, **common)
+        applicability.confirm_not_applicable(by=stage.people.engineer, **common)
+    applicability.confirm_not_applicable(by=stage.people.engineer2, **common)
     assert state_of(stage, item.key) is ItemState.NOT_APPLICABLE
     strict = next(i for i in walk.by_people(stage.release) if not i.conditional)
     with pytest.raises(Refused, match="asks this of every release"):
-        checklist.propose_not_applicable(
+        applicability.propose_not_applicable(
             reason="No.", by=stage.people.engineer, release_id=stage.release.pk, key=strict.key, now=NOW
         )
 

@@ -1,0 +1,181 @@
+"""Working on the checklist in its page: by keyboard, several items at once, beside somebody else."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from demo import walk
+from releases.actions import checklist
+from releases.models import Comment, Item
+from releases.standard.published import definition_of
+from tests.browser import DESKTOP, PHONE
+from tests.factories import NOW, sign_in
+
+
+def url_of(stage) -> str:
+    return f"/systems/{stage.system.slug}/releases/{stage.release.label}/"
+
+
+def row(stage, key: str) -> Item:
+    return Item.objects.get(release=stage.release, key=key)
+
+
+def opened(browser_page, user, **how) -> Page:
+    """A page of somebody who has the second factor that verifying asks for."""
+    sign_in(user)
+    return browser_page(user=user, **how)
+
+
+@pytest.fixture
+def item(stage):
+    return next(
+        one for one in walk.by_people(stage.release) if one.owner_role == "engineering" and "file" in one.evidence
+    )
+
+
+def act(client, stage, key, name, **data):
+    data.setdefault("revision", row(stage, key).revision)
+    return client.post(f"{url_of(stage)}items/{key}/act/{name}/", data, headers={"HX-Request": "true"})
+
+
+def test_acts_from_a_panel_answer_with_what_was_done(stage, item):
+    client = sign_in(stage.people.engineer)
+    answer = act(client, stage, item.key, "comment", text="Where is the log?")
+    assert (answer.status_code, answer["HX-Trigger"]) == (204, '{"item-done": {"said": "Your comment is there."}}')
+    assert Comment.objects.get().item.key == item.key
+    panel = client.get(f"{url_of(stage)}items/{item.key}/panel/comment/")
+    assert "Where is the log?" in panel.content.decode()
+    assert client.get(f"{url_of(stage)}items/{item.key}/panel/nonsense/").status_code == 404
+
+
+def test_who_was_slower_sees_both_values(stage, item):
+    slow, fast = sign_in(stage.people.product), stage.people.operator
+    seen = row(stage, item.key).revision
+    checklist.assign_item(release_id=stage.release.pk, key=item.key, owner=stage.people.engineer2, by=fast, now=NOW)
+    answer = act(slow, stage, item.key, "assign", owner=stage.people.platform.pk, due="2026-12-01", revision=seen)
+    assert answer.status_code == 422
+    text = answer.content.decode()
+    assert "was changed while you looked at it" in text
+    assert '<td data-label="As it is now">Ella Engineer</td>' in text
+    assert '<td data-label="Yours">Pia Platform</td>' in text
+    assert f"Changed by {fast}" in text
+    assert row(stage, item.key).owner == stage.people.engineer2
+    # What was typed is still in the form, which now carries the revision that is shown.
+    again = act(slow, stage, item.key, "assign", owner=stage.people.platform.pk, due="2026-12-01")
+    assert again.status_code == 204
+    assert f"{row(stage, item.key).due_at:%Y-%m-%d %H:%M}" == "2026-12-01 23:59"
+
+
+def test_the_api_names_both_values_as_well(stage, item):
+    client = sign_in(stage.people.product)
+    checklist.assign_item(
+        release_id=stage.release.pk, key=item.key, owner=stage.people.engineer2, by=stage.people.operator, now=NOW
+    )
+    body = {"act": "assign", "owner": stage.people.platform.email, "revision": 0}
+    url = f"/api/releases/{stage.release.pk}/items/{item.key}"
+    answer = client.post(url, body, content_type="application/json")
+    assert answer.status_code == 409
+    assert answer.json()["now"]["owner"] == "Ella Engineer"
+    assert answer.json()["changed"]["by"] == "Otto Operator"
+
+
+def test_several_items_at_once_or_none(stage):
+    client = sign_in(stage.people.product)
+    keys = [one.key for one in walk.by_people(stage.release)[:3]]
+    chosen = [f"{key}:{row(stage, key).revision}" for key in keys]
+    owner = {"owner": stage.people.engineer2.pk, "due": "2026-12-24"}
+    assert client.post(f"{url_of(stage)}assign/", {"item": chosen, **owner}).status_code == 302
+    assert {row(stage, key).owner for key in keys} == {stage.people.engineer2}
+    # One of them was changed since: nothing of it happens.
+    stale = {"item": chosen, "owner": stage.people.operator.pk}
+    assert client.post(f"{url_of(stage)}assign/", stale).status_code == 409
+    assert {row(stage, key).owner for key in keys} == {stage.people.engineer2}
+    for bad in ([], ["x"], ["x:-1"], [f"{keys[0]}:1x"]):
+        assert client.post(f"{url_of(stage)}assign/", {"item": bad, **owner}).status_code == 422
+    assert client.post(f"{url_of(stage)}assign/", {"item": chosen, **owner, "due": "soon"}).status_code == 422
+
+
+def test_the_page_has_one_word_for_all_that_it_shows(stage, item):
+    client = sign_in(stage.people.engineer)
+
+    def word() -> str:
+        return client.get(f"{url_of(stage)}live/").json()["stamp"]
+
+    first = word()
+    assert first in client.get(url_of(stage)).content.decode()
+    assert word() == first
+    walk.attach(stage.release, item, by=stage.people.engineer, now=NOW)
+    attached = word()
+    walk.verify(stage.release, item, by=stage.people.engineer2, now=NOW)
+    verified = word()
+    act(client, stage, item.key, "comment", text="Done.")
+    assert len({first, attached, verified, word()}) == 4
+
+
+def test_an_answer_may_rest_on_evidence_of_the_release(stage, item):
+    walk.attach(stage.release, item, by=stage.people.engineer, now=NOW)
+    evidence = row(stage, item.key).evidence.get()
+    client = sign_in(stage.people.product)
+    assert evidence.title in client.get(f"{url_of(stage)}questions/").content.decode()
+    key = definition_of(stage.release.standard).questions[0].key
+    data = {"key": key, "value": "yes", "text": "See the log."}
+    foreign = client.post(f"{url_of(stage)}questions/", {**data, "evidence": stage.release.pk})
+    assert foreign.status_code == 422
+    assert not stage.release.answers.exists()
+    client.post(f"{url_of(stage)}questions/", {**data, "evidence": evidence.pk})
+    assert stage.release.answers.get().evidence == evidence
+    assert "Backed by" in client.get(f"{url_of(stage)}questions/").content.decode()
+
+
+@pytest.mark.browser
+def test_an_item_is_worked_on_by_keyboard_alone(stage, item, browser_page):
+    page: Page = opened(browser_page, stage.people.engineer)
+    page.goto(url_of(stage) + f"?q={item.key}")
+    line = page.locator(f'[id="item-{item.key}"]')
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    panel = page.locator("#panel")
+    expect(panel.get_by_role("button", name="Assign")).to_be_visible()
+    page.keyboard.type("Ella")
+    page.keyboard.press("Control+Enter")
+    expect(panel).to_be_hidden()
+    expect(line).to_contain_text("Ella Engineer")
+    page.keyboard.press("e")
+    panel.get_by_label("Or write a record").wait_for()
+    panel.locator("input[type=file]").set_input_files(
+        {"name": "log.txt", "mimeType": "text/plain", "buffer": b"It ran."}
+    )
+    panel.get_by_role("button", name="Attach").focus()
+    page.keyboard.press("Enter")
+    expect(line).to_contain_text("To verify")
+    expect(line).to_contain_text("log.txt")
+
+
+@pytest.mark.browser
+def test_what_somebody_else_does_comes_by_itself(stage, item, browser_page):
+    walk.attach(stage.release, item, by=stage.people.engineer, now=NOW)
+    page: Page = opened(browser_page, stage.people.product)
+    page.goto(url_of(stage))
+    line = page.locator(f'[id="item-{item.key}"]')
+    expect(line).to_contain_text("To verify")
+    line.locator("a.main").focus()
+    walk.verify(stage.release, item, by=stage.people.engineer2, now=NOW)
+    expect(line).to_contain_text("Verified", timeout=20_000)
+    expect(line.locator("a.main")).to_be_focused()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("theme", "width"), [("light", DESKTOP), ("dark", PHONE)])
+def test_the_panels_are_clean(stage, item, browser_page, axe_clean, theme, width):
+    walk.attach(stage.release, item, by=stage.people.engineer, now=NOW)
+    page: Page = opened(browser_page, stage.people.engineer2, theme=theme, width=width)
+    page.goto(url_of(stage) + f"?q={item.key}")
+    for name in ("assign", "attach", "verify", "comment"):
+        key = {"assign": "a", "attach": "e", "verify": "v", "comment": "c"}[name]
+        link = page.locator(f'[id="item-{item.key}"] [data-row-key="{key}"]')
+        if link.count():
+            link.click()
+            expect(page.locator("#panel")).to_be_visible()
+            axe_clean(page)
+            page.keyboard.press("Escape")
+    page.goto(url_of(stage) + "carry/")
+    axe_clean(page)
