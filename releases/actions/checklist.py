@@ -268,8 +268,9 @@ def answer_question(
             raise InvalidInput("Answer yes or no.")
         if not text.strip():
             raise InvalidInput("Say in a sentence how you know: a bare yes or no is no answer.")
-        backed_by = Evidence.objects.filter(pk=evidence, item__release=release, superseded_at=None).first()
-        if evidence is not None and backed_by is None:
+        living = Evidence.objects.filter(item__release=release, superseded_at=None)
+        backed_by = living.filter(pk=evidence).first() if evidence else None
+        if evidence and backed_by is None:
             raise InvalidInput("This evidence is not attached to an item of this release.")
         before = release.answers.filter(key=key).first()
         answer, _ = Answer.objects.update_or_create(

@@ -155,7 +155,8 @@ def conflict(error: Problem, posted: Any, act: str) -> list[dict[str, Any]]:
     if not theirs or posted is None:
         return []
     if act == "assign":
-        mine = User.objects.filter(pk=uuid_or_none(posted.get("owner"))).first()
+        chosen = uuid_or_none(posted.get("owner"))
+        mine = User.objects.filter(pk=chosen).first() if chosen else None
         due = theirs["due_at"]
         return [
             {"name": "Owner", "now": theirs["owner"] or "nobody", "yours": str(mine) if mine else "nobody"},

@@ -112,7 +112,9 @@ def test_two_editors_cannot_both_win(stage):
     checklist.assign_item(owner=stage.people.engineer2, by=stage.people.product, **common)
     with pytest.raises(StateMoved) as caught:
         checklist.assign_item(owner=stage.people.operator, by=stage.people.operator, **common)
-    assert caught.value.extra == {"revision": 1}
+    assert caught.value.extra["revision"] == 1
+    assert caught.value.extra["now"]["owner"] == str(stage.people.engineer2)
+    assert caught.value.extra["changed"]["by"] == str(stage.people.product)
     assert Item.objects.get(release=stage.release, key=item.key).owner == stage.people.engineer2
 
 
