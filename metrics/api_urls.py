@@ -13,6 +13,7 @@ urlpatterns = [
     path(_RUN, views.Evaluation.as_view(), name="evaluation"),
     path(_RUN + "/origin", views.Origin.as_view(), name="evaluation-origin"),
     path(_SYSTEM + "trends", dashboards.Trends.as_view(), name="trends"),
+    path(_SYSTEM + "drift", views.Drift.as_view(), name="drift"),
     path(_SYSTEM + "sources", views.Sources.as_view(), name="sources"),
     path(_SOURCE, views.SourceDetail.as_view(), name="source"),
     path(_SOURCE + "/retire", views.Retire.as_view(), name="source-retire"),

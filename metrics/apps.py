@@ -9,3 +9,4 @@ class MetricsConfig(AppConfig):
 
     def ready(self) -> None:
         every("metrics.pull_due", seconds=10)
+        every("metrics.report_drift", seconds=3600)

@@ -271,3 +271,30 @@ class Window(models.Model):
 
     def __str__(self) -> str:
         return f"{self.release_label} {self.since.isoformat()}"
+
+
+class DriftReport(models.Model):
+    """One calendar week of a system beside the week before, with the numbers as they were then."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    system = models.ForeignKey("systems.System", on_delete=models.CASCADE, related_name="drift_reports")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    requests = models.PositiveIntegerField(help_text="Looked at, of the week.")
+    requests_before = models.PositiveIntegerField(help_text="Looked at, of the week before.")
+    psi_max = models.DecimalField(max_digits=18, decimal_places=9, help_text="The running policy's threshold then.")
+    figures = models.JSONField(help_text="metrics.judges.drift.Feature, one for each.")
+    drifted = models.JSONField(help_text="Names of the features that drifted.")
+    digest = models.CharField(max_length=71)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-until",)
+        constraints = [
+            models.UniqueConstraint(fields=["system", "until"], name="metrics_drift_once"),
+            models.CheckConstraint(name="metrics_drift_span", condition=Q(until__gt=F("since"))),
+            models.CheckConstraint(name="metrics_drift_digest", condition=Q(digest__regex=DIGEST)),
+        ]
+
+    def __str__(self) -> str:
+        return f"drift of {self.system_id} until {self.until:%Y-%m-%d}"

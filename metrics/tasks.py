@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from jobs.tasks import job_task
-from metrics import pull
+from metrics import drift, pull
 
 
 @job_task(pull.TASK)
@@ -14,3 +14,8 @@ def pull_source(*, pull_id: str, now: datetime) -> None:
 @job_task("metrics.pull_due")
 def pull_due(*, now: datetime) -> None:
     pull.order_due(now=now)
+
+
+@job_task("metrics.report_drift")
+def report_drift(*, now: datetime) -> None:
+    drift.report_due(now=now)

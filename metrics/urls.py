@@ -1,6 +1,6 @@
 from django.urls import path
 
-from metrics.views import dashboards, runs, sources
+from metrics.views import dashboards, drift, runs, sources
 
 app_name = "metrics"
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path(_RUN, runs.run, name="run"),
     path(_RUN + "file/", runs.raw, name="run-file"),
     path(_RUN + "origin/", runs.confirm_origin, name="run-origin"),
+    path(_SYSTEM + "drift/", drift.reports, name="drift"),
     path(_SYSTEM + "sources/", sources.sources, name="sources"),
     path(_SYSTEM + "sources/new/<slug:kind>/", sources.new, name="source-new"),
     path(_SOURCE, sources.source, name="source"),

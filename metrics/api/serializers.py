@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from metrics.judges.evaluation import EvaluationVerdict
 from metrics.judges.paired import MetricVerdict
-from metrics.models import EvaluationRun, Measurement, Pull, Source
+from metrics.models import DriftReport, EvaluationRun, Measurement, Pull, Source
 
 
 def valid(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
@@ -138,5 +138,14 @@ class MeasurementOut(serializers.ModelSerializer[Measurement]):
         model = Measurement
         fields = [
             "id", "release_label", "what", "value", "unit", "count", "window_from", "window_to", "raw_digest",
+            "created_at",
+        ]  # fmt: skip
+
+
+class DriftOut(serializers.ModelSerializer[DriftReport]):
+    class Meta:
+        model = DriftReport
+        fields = [
+            "id", "since", "until", "requests", "requests_before", "psi_max", "drifted", "figures", "digest",
             "created_at",
         ]  # fmt: skip

@@ -13,7 +13,7 @@ from metrics.actions import sources as act
 from metrics.api import serializers as shapes
 from metrics.api.parsers import FileParser
 from metrics.connecting import try_connection
-from metrics.models import EvaluationRun, Source
+from metrics.models import DriftReport, EvaluationRun, Source
 from metrics.problems import Invalid
 from systems.models import System
 from web.api import ApiView
@@ -177,3 +177,13 @@ class Measurements(SystemView):
         rows = self.source(request, slug, source_id).measurements.all()
         page = keyset_page(rows, order=("-created_at", "-pk"), cursor=request.query_params.get("cursor"))
         return Response({"results": shapes.MeasurementOut(page.items, many=True).data, "next": page.next_cursor})
+
+
+class Drift(SystemView):
+    required_scopes = {"GET": "status:read"}
+
+    @extend_schema(responses=shapes.DriftOut(many=True), operation_id="drift_list")
+    def get(self, request: Request, slug: str) -> Response:
+        rows = DriftReport.objects.filter(system=self.system(request, slug))
+        page = keyset_page(rows, order=("-until", "-pk"), cursor=request.query_params.get("cursor"))
+        return Response({"results": shapes.DriftOut(page.items, many=True).data, "next": page.next_cursor})
