@@ -1,11 +1,12 @@
 from django.urls import path
 
-from operations.api import channels, drills, feedback, reviews, systems
+from operations.api import budgets, channels, drills, feedback, incidents, reviews, risks, runbooks, systems
 
 app_name = "operations_api"
 
 _SYSTEM = "systems/<slug:slug>/"
 _FREEZE = _SYSTEM + "freezes/<uuid:freeze_id>/"
+_INCIDENT = _SYSTEM + "incidents/<uuid:incident_id>"
 _REVIEW = _SYSTEM + "reviews/<uuid:review_id>"
 _DRILL = _SYSTEM + "drills/<uuid:drill_id>"
 
@@ -18,6 +19,23 @@ urlpatterns = [
     path(_REVIEW, reviews.ReviewDetail.as_view(), name="review"),
     path(_REVIEW + "/freeze", reviews.Freeze.as_view(), name="review-freeze"),
     path(_REVIEW + "/roster/<uuid:line_id>", reviews.Line.as_view(), name="review-line"),
+    path(_SYSTEM + "budget/tenants", budgets.TenantBudgets.as_view(), name="tenant-budgets"),
+    path(_SYSTEM + "budget/tenants/<str:tenant>", budgets.TenantBudgetState.as_view(), name="tenant-budget"),
+    path(_SYSTEM + "budget/plan", budgets.BudgetPlan.as_view(), name="budget-plan"),
+    path(_SYSTEM + "objectives", budgets.Objectives.as_view(), name="objectives"),
+    path(_SYSTEM + "incidents", incidents.Incidents.as_view(), name="incidents"),
+    path(_INCIDENT, incidents.IncidentDetail.as_view(), name="incident"),
+    path(_INCIDENT + "/notes", incidents.Notes.as_view(), name="incident-notes"),
+    path(_INCIDENT + "/mitigate", incidents.Mitigate.as_view(), name="incident-mitigate"),
+    path(_INCIDENT + "/follow-ups", incidents.FollowUps.as_view(), name="incident-follow-ups"),
+    path(_INCIDENT + "/follow-ups/<uuid:follow_up_id>/done", incidents.Done.as_view(), name="follow-up-done"),
+    path(_SYSTEM + "risks", risks.Risks.as_view(), name="risks"),
+    path(_SYSTEM + "risks/keep", risks.KeepRisks.as_view(), name="risks-keep"),
+    path(_SYSTEM + "risks/<uuid:risk_id>", risks.RiskDetail.as_view(), name="risk"),
+    path(_SYSTEM + "risks/<uuid:risk_id>/close", risks.CloseRisk.as_view(), name="risk-close"),
+    path(_SYSTEM + "runbooks", runbooks.Runbooks.as_view(), name="runbooks"),
+    path(_SYSTEM + "runbooks/<uuid:runbook_id>", runbooks.RunbookDetail.as_view(), name="runbook"),
+    path(_SYSTEM + "degradation", runbooks.Degradation.as_view(), name="degradation"),
     path(_SYSTEM + "feedback", feedback.FeedbackList.as_view(), name="feedback"),
     path(_SYSTEM + "freezes", systems.Freezes.as_view(), name="freezes"),
     path(_FREEZE + "mitigation", systems.Mitigation.as_view(), name="mitigation"),

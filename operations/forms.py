@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.queries import holders
@@ -15,6 +16,18 @@ from systems.models import System
 
 # How long a degraded mode may last, as a person thinks of it.
 SPANS = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "7 days")]
+
+
+def members(system: System, *, now: datetime) -> QuerySet[User]:
+    """Whoever holds a role on the system: who can be asked to do something about it."""
+    found = {user.pk for role in Role.values for user in holders(role, system=system.slug, now=now)}
+    return User.objects.filter(pk__in=found).order_by("name")
+
+
+def _people(form: forms.Form, name: str, people: QuerySet[User]) -> None:
+    field = form.fields[name]
+    assert isinstance(field, forms.ModelChoiceField)
+    field.queryset = people
 
 
 class ChannelForm(forms.Form):
@@ -77,10 +90,7 @@ class DrillForm(forms.Form):
 
     def __init__(self, *args: Any, system: System, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        members = {user.pk for role in Role.values for user in holders(role, system=system.slug, now=now)}
-        field = self.fields["participants"]
-        assert isinstance(field, forms.ModelMultipleChoiceField)
-        field.queryset = User.objects.filter(pk__in=members).order_by("name")
+        _people(self, "participants", members(system, now=now))
 
 
 class MomentForm(forms.Form):

@@ -232,6 +232,60 @@ def acknowledge(person: Person, *, alarm: bool, acknowledged: bool) -> list[Reas
     return reasons
 
 
+@dataclass(frozen=True)
+class IncidentState:
+    state: str  # open | mitigated | closed
+    open_follow_ups: int = 0
+
+
+def open_incident(person: Person) -> list[Reason]:
+    return needs_role(person, (*MAY_FREEZE, "auditor", "admin"), "Opening an incident")
+
+
+def work_on_incident(incident: IncidentState, person: Person) -> list[Reason]:
+    """Against a line in its timeline, a follow-up, an end."""
+    reasons = needs_role(person, MAY_FREEZE, "Working on an incident")
+    if incident.state == "closed":
+        reasons.append(Reason("This incident is closed and does not change any more."))
+    return reasons
+
+
+def mitigate_incident(incident: IncidentState, person: Person) -> list[Reason]:
+    reasons = work_on_incident(incident, person)
+    if incident.state == "mitigated":
+        reasons.append(Reason("It is mitigated already: a measured time is not measured twice."))
+    return reasons
+
+
+def close_incident(incident: IncidentState, person: Person) -> list[Reason]:
+    reasons = work_on_incident(incident, person)
+    if incident.state == "open":
+        reasons.append(Reason("Mark it as mitigated first: a post-mortem looks back."))
+    return reasons
+
+
+def finish_follow_up(person: Person, *, owner: str, done: bool) -> list[Reason]:
+    reasons = [] if person.id == owner else needs_role(person, (ENGINEERING, OPERATIONS), "Finishing a follow-up")
+    if done:
+        reasons.append(Reason("It is done already."))
+    return reasons
+
+
+def keep_risks(person: Person, *, closed: bool = False) -> list[Reason]:
+    reasons = needs_role(person, MAY_FREEZE, "Changing the risk register")
+    if closed:
+        reasons.append(Reason("This risk is closed. Add it again where it came back."))
+    return reasons
+
+
+def write_runbook(person: Person) -> list[Reason]:
+    return needs_role(person, (ENGINEERING, OPERATIONS), "Writing a runbook")
+
+
+def set_budget(person: Person) -> list[Reason]:
+    return needs_role(person, ("product", OPERATIONS), "Setting the budget of a tenant")
+
+
 def resend(delivery: DeliveryState, person: Person) -> list[Reason]:
     reasons = needs_role(person, MAY_RESEND, "Sending again")
     if delivery.channel_off:

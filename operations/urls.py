@@ -1,10 +1,11 @@
 from django.urls import path
 
-from operations.views import alarms, channels, drills, feedback, overview, reviews
+from operations.views import alarms, budget, channels, drills, feedback, incidents, overview, reviews, risks, runbooks
 
 app_name = "operations"
 
 ABOUT = "systems/<slug:slug>/operations"
+INCIDENT = f"{ABOUT}/incidents/<uuid:incident_id>"
 
 urlpatterns = [
     path(f"{ABOUT}/", overview.system, name="system"),
@@ -17,6 +18,24 @@ urlpatterns = [
     path(f"{ABOUT}/reviews/<uuid:review_id>/", reviews.review, name="review"),
     path(f"{ABOUT}/reviews/<uuid:review_id>/freeze/", reviews.freeze, name="review-freeze"),
     path(f"{ABOUT}/reviews/<uuid:review_id>/roster/<uuid:line_id>/", reviews.line, name="review-line"),
+    path(f"{ABOUT}/budget/", budget.budget, name="budget"),
+    path(f"{ABOUT}/budget/propose/", budget.propose, name="budget-propose"),
+    path(f"{ABOUT}/budget/tenants/", budget.tenant, name="tenant"),
+    path(f"{ABOUT}/budget/tenants/<uuid:tenant_id>/remove/", budget.remove_tenant, name="tenant-remove"),
+    path(f"{ABOUT}/incidents/", incidents.incidents, name="incidents"),
+    path(f"{INCIDENT}/", incidents.incident, name="incident"),
+    path(f"{INCIDENT}/notes/", incidents.note, name="incident-note"),
+    path(f"{INCIDENT}/mitigate/", incidents.mitigate, name="incident-mitigate"),
+    path(f"{INCIDENT}/follow-ups/", incidents.follow_up, name="incident-follow-up"),
+    path(f"{INCIDENT}/follow-ups/<uuid:follow_up_id>/done/", incidents.finish, name="follow-up-done"),
+    path(f"{ABOUT}/risks/", risks.risks, name="risks"),
+    path(f"{ABOUT}/risks/keep/", risks.keep, name="risks-keep"),
+    path(f"{ABOUT}/risks/<uuid:risk_id>/", risks.risk, name="risk"),
+    path(f"{ABOUT}/risks/<uuid:risk_id>/close/", risks.close, name="risk-close"),
+    path(f"{ABOUT}/runbooks/", runbooks.runbooks, name="runbooks"),
+    path(f"{ABOUT}/runbooks/write/", runbooks.write, name="runbook-write"),
+    path(f"{ABOUT}/runbooks/degradation/", runbooks.plan, name="degradation"),
+    path(f"{ABOUT}/runbooks/<uuid:runbook_id>/", runbooks.runbook, name="runbook"),
     path(f"{ABOUT}/feedback/", feedback.feedback, name="feedback"),
     path(f"{ABOUT}/drills/", drills.drills, name="drills"),
     path(f"{ABOUT}/drills/<uuid:drill_id>/", drills.drill, name="drill"),

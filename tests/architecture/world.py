@@ -21,15 +21,20 @@ from demo import walk
 from metrics.actions.sources import create_source
 from metrics.models import Pull
 from metrics.pull import order_pull
+from operations.actions.budgets import set_tenant_budget
 from operations.actions.channels import create_channel, send_test
 from operations.actions.drills import plan_drill
 from operations.actions.freezes import impose_freeze
+from operations.actions.incidents import add_follow_up, open_incident
 from operations.actions.reviews import freeze_numbers, note_launch, schedule
+from operations.actions.risks import add_risk
+from operations.actions.runbooks import write_runbook
 from operations.calendar import Period
 from operations.models import Delivery
 from releases.actions import opening
 from releases.judging import aim_sources
 from releases.models import Decision, Evidence
+from systems.models import System
 from tests.audit.sending import chat_trace, request_json
 from tests.factories import PASSWORD, Whole, make_admin, make_people, make_user, make_whole_system, sign_in
 from tests.releases.conftest import make_sampled
@@ -181,6 +186,7 @@ def _operations(world: World, whole: Whole, now: datetime) -> None:
     assert review is not None
     freeze_numbers(review=review, by=None, now=now)
     line = review.roster.exclude(person=admin)[0]
+    _after_launch(world, system, operator, now)
     world.args |= {
         "freeze_id": freeze.pk,
         "drill_id": drill.pk,
@@ -189,6 +195,32 @@ def _operations(world: World, whole: Whole, now: datetime) -> None:
         "notification_id": note.pk,
         "review_id": review.pk,
         "line_id": line.pk,
+    }
+
+
+def _after_launch(world: World, system: System, operator: User, now: datetime) -> None:
+    incident = open_incident(
+        system=system, title=f"Outage of {OWN}", severity="minor", began_at=now, by=operator, now=now
+    )
+    due = now.date() + timedelta(days=30)
+    follow_up = add_follow_up(incident=incident, text="Mend it.", owner=operator, due_on=due, by=operator, now=now)
+    risk = add_risk(
+        system=system, title=f"Risk of {OWN}", likelihood=2, impact=3, mitigation="Watch it.", owner=operator,
+        review_on=due, by=operator, now=now,
+    )  # fmt: skip
+    version = write_runbook(
+        system=system, title=f"Runbook of {OWN}", kind="other", text="# Stop\n\nStop.", by=operator, now=now
+    )
+    budget = set_tenant_budget(
+        system=system, tenant="acme", cap_usd=Decimal(5), alert_usd=Decimal(4), owner=operator, by=operator, now=now
+    )
+    world.args |= {
+        "incident_id": incident.pk,
+        "follow_up_id": follow_up.pk,
+        "risk_id": risk.pk,
+        "runbook_id": version.runbook_id,
+        "tenant": "acme",
+        "tenant_id": budget.pk,
     }
 
 
