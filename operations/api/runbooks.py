@@ -52,7 +52,7 @@ class Runbooks(SystemView):
     def get(self, request: Request, slug: str) -> Response:
         """Every runbook in its newest version."""
         rows = RunbookVersion.objects.filter(runbook__system=self.system(request, slug)).select_related("runbook")
-        newest = rows.order_by("runbook__title", "runbook", "-number").distinct("runbook__title", "runbook")
+        newest = rows.order_by("runbook_id", "-number").distinct("runbook_id")
         return Response([runbook(row) for row in newest[:MOST]])
 
     @extend_schema(request=NewRunbookSerializer, responses={201: RunbookSerializer})

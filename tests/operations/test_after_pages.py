@@ -182,3 +182,43 @@ def test_a_list_asks_as_often_for_many_rows_as_for_one(system, visitor, oli, now
     with CaptureQueriesContext(connection) as many:
         visitor.get(at(name))
     assert len(many) == len(one)
+
+
+def test_the_same_by_api(system, visitor, oli, now):
+    """Each page has its twin: what is made there is read there."""
+
+    def api(name, *args):
+        return reverse(f"operations_api:{name}", args=[SLUG, *args])
+
+    def post(name, *args, **body):
+        answer = visitor.post(api(name, *args), body, content_type="application/json")
+        assert answer.status_code in (200, 201), answer.content
+        return answer.json()
+
+    email, soon = oli.email, (now + timedelta(days=30)).date().isoformat()
+    for text_of in ("# Stop\n\nNow.", FULL):
+        post("runbooks", title="Outage", kind="model_outage", text=text_of)
+    (runbook,) = visitor.get(api("runbooks")).json()
+    assert (runbook["number"], runbook["missing"]) == (2, [])
+    assert visitor.get(api("runbook", runbook["id"])).json() == runbook
+    steps = [{"do": "a", "undo": "b", "status": "degraded"}]
+    assert post("degradation", steps=steps)["steps"] == visitor.get(api("degradation")).json()["steps"] == steps
+    risk = {"title": "Drift", "likelihood": 3, "impact": 4, "mitigation": "x", "owner": email, "review_on": soon}
+    made = post("risks", **risk)
+    assert post("risk", made["id"], **risk | {"impact": 1})["impact"] == 1
+    assert [one["title"] for one in visitor.get(api("risks")).json()] == ["Drift"]
+    incident = post("incidents", title="Down", severity="minor", began_at=now.isoformat())
+    post("incident-notes", incident["id"], text="Seen.")
+    post("incident-mitigate", incident["id"])
+    follow = post("incident-follow-ups", incident["id"], text="Mend.", owner=email, due_on=soon)
+    assert post("follow-up-done", incident["id"], follow["id"])["done_at"]
+    closed = post("incident", incident["id"], impact="a", cause="b", lessons="c")
+    assert closed["state"] == "closed" and closed["timeline"][0]["text"] == "Seen."
+    post("tenant-budgets", tenant="acme", cap_usd="5", alert_usd="4", owner=email)
+    assert visitor.get(api("tenant-budget", "acme")).json()["state"] == "ok"
+    assert visitor.get(api("tenant-budget", "nobody")).status_code == 404
+    assert {one["key"] for one in visitor.get(api("objectives")).json()} == {"errors", "schema", "retries", "latency"}
+    post("feedback", rating="bad", request_id="req-9")
+    assert visitor.get(api("feedback")).json()["results"][0]["via"] == "api"
+    bad = visitor.post(api("feedback"), {"rating": "awful"}, content_type="application/json")
+    assert bad.status_code == 422 and bad["Content-Type"] == "application/problem+json"
