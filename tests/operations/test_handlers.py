@@ -24,7 +24,8 @@ def happen(topic, payload, *, subject="release:1", times=1):
     assert Event.objects.get(pk=event.pk).relayed_at is not None
     for job in Job.objects.filter(task="jobs.handle", args__event_id=event.pk):
         for _ in range(times):
-            call(job.args["handler"], event)
+            if job.args["handler"].startswith("operations."):  # others listen to the same topics
+                call(job.args["handler"], event)
     return Notification.objects.filter(key=f"event:{event.pk}")
 
 
