@@ -1,6 +1,6 @@
 from django.urls import path
 
-from releases.api import proofs, views
+from releases.api import items, proofs, standards, views
 
 app_name = "releases_api"
 
@@ -13,11 +13,17 @@ urlpatterns = [
     path(_RELEASE + "summary", proofs.Summary.as_view(), name="summary"),
     path(_RELEASE + "review", proofs.Review.as_view(), name="review"),
     path(_RELEASE + "act", views.Act.as_view(), name="act"),
+    path(_RELEASE + "items/assign", items.ItemsAssign.as_view(), name="items-assign"),
+    path(_RELEASE + "items/carry", items.ItemsCarry.as_view(), name="items-carry"),
     path(_RELEASE + "items", views.Items.as_view(), name="items"),
     path(_RELEASE + "items/<str:key>", views.Item.as_view(), name="item"),
     path(_RELEASE + "items/<str:key>/evidence", views.ItemEvidence.as_view(), name="evidence"),
     path(_RELEASE + "sign-off/<str:side>", views.SignOff.as_view(), name="sign-off"),
     path("requests/<str:request_id>/reproduce", views.Reproduce.as_view(), name="reproduce"),
+    path("standards", standards.Standards.as_view(), name="standards"),
+    path("standards/drafts", standards.Drafts.as_view(), name="standard-drafts"),
+    path("standards/drafts/<uuid:pk>", standards.Draft.as_view(), name="standard-draft"),
+    path("standards/drafts/<uuid:pk>/<slug:act>", standards.DraftAct.as_view(), name="standard-act"),
     path("standards/<str:number>", views.Standard.as_view(), name="standard"),
     path("decisions/<uuid:pk>", views.DecisionDetail.as_view(), name="decision"),
     path("decisions/<uuid:pk>/bundle", proofs.Bundle.as_view(), name="bundle"),

@@ -6,19 +6,67 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.db.models import QuerySet
 
 from accounts.models import User
 from metrics.models import Source
 from releases.errors import InvalidInput
-from releases.models import Answer
+from releases.models import Answer, StandardVersion
+from releases.standard.load import write
 from systems.models import Version
 from systems.policy import ReleaseBars
+
+MOST_YAML = 2**20
 
 
 class OpenForm(forms.Form):
     label = forms.CharField(max_length=60, help_text="Unique in its system, such as 2026.11.2. It never changes.")
     summary = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}), label="What changes")
     ticket_url = forms.URLField(required=False, label="Ticket", assume_scheme="https")
+
+
+class NewStandardForm(forms.Form):
+    line = forms.CharField(max_length=60, help_text="Its versions follow each other under this name: acme-standard.")
+    system = forms.CharField(
+        required=False, max_length=60, help_text="Id of the one system that may use it. Empty: the whole organisation."
+    )
+    copy = forms.ModelChoiceField(
+        StandardVersion.objects.none(),
+        required=False,
+        empty_label="Nothing",
+        to_field_name="number",
+        label="Begin with",
+    )
+    number = forms.CharField(required=False, max_length=20, help_text="Of the copy: acme-1.")
+    file = forms.FileField(required=False, label="Or a YAML file")
+
+    def __init__(self, *args: Any, versions: QuerySet[StandardVersion], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["copy"]
+        field.queryset = versions
+
+    def text(self) -> str:
+        data = self.cleaned_data
+        if uploaded := data["file"]:
+            if uploaded.size > MOST_YAML:
+                raise InvalidInput("A standard has at most 1 MiB.")
+            try:
+                return str(uploaded.read().decode("utf-8"))
+            except UnicodeDecodeError:
+                raise InvalidInput("This file is not UTF-8 text.") from None
+        if data["copy"] is None:
+            raise InvalidInput("Choose a standard to begin with, or a YAML file.")
+        return write({**data["copy"].body, "number": data["number"]})
+
+
+class DraftForm(forms.Form):
+    revision = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    text = forms.CharField(
+        label="The standard, as YAML",
+        strip=False,
+        max_length=MOST_YAML,
+        widget=forms.Textarea(attrs={"rows": 28, "class": "code-input", "spellcheck": "false"}),
+    )
 
 
 class AttachForm(forms.Form):

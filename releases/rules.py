@@ -111,6 +111,32 @@ def _second_person(person: Person, item: ItemView, somebody_else_holds: bool) ->
     return [f"This takes the role {' or '.join(sorted(wanted))}."]
 
 
+def write_standard_refusals(person: Person) -> tuple[str, ...]:
+    """Drafting, changing, submitting, giving up: of a standard of one system, or of the whole organisation."""
+    if person.roles.isdisjoint(EDITORS):
+        return ("Only product, engineering and operations write a standard, each where they hold the role.",)
+    return ()
+
+
+def approve_standard_refusals(
+    person: Person, role: str, *, submitted: bool, authors: frozenset[str], weakens: bool, others: frozenset[str]
+) -> tuple[str, ...]:
+    if role not in ("product", "platform"):
+        return ("A standard is approved as product or as platform owner.",)
+    reasons = []
+    if role not in person.roles:
+        reasons.append(f"Approving this takes the role {role}.")
+    if not submitted:
+        reasons.append("It is not submitted.")
+    if person.id in authors:
+        reasons.append("You wrote in this draft. Another person approves it.")
+    if person.id in others:
+        reasons.append("You have approved it already. Two different people approve.")
+    if role == "platform" and not weakens:
+        reasons.append("It weakens nothing, so product's approval is enough.")
+    return tuple(reasons)
+
+
 @dataclass(frozen=True)
 class SigningView:
     """What the rules of signing need to know about a release and one of its questions."""

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from releases.views import checklist, item, overview, release, setup, signing
+from releases.views import checklist, item, overview, release, setup, signing, standards
 
 app_name = "releases"
 
@@ -29,7 +29,11 @@ urlpatterns = [
     path(_ITEM + "evidence/<uuid:evidence>/", item.evidence, name="evidence"),
     path(_ITEM + "panel/<slug:act>/", item.panel, name="item-panel"),
     path(_ITEM + "act/<slug:act>/", item.act, name="item-act"),
-    path("standard/<str:number>/", overview.standard, name="standard"),
+    path("standards/", standards.listing, name="standards"),
+    path("standards/drafts/<uuid:pk>/", standards.draft, name="standard-draft"),
+    path("standards/drafts/<uuid:pk>/<slug:act>/", standards.draft_act, name="standard-act"),
+    path("standard/<str:number>/", standards.version, name="standard"),
+    path("standard/<str:number>/yaml/", standards.as_yaml, name="standard-yaml"),
     path("decisions/<uuid:pk>/", overview.decision, name="decision"),
     path("decisions/<uuid:pk>/bundle/", overview.bundle, name="bundle"),
     path("requests/<str:request_id>/reproduce/", overview.reproduction, name="reproduce"),

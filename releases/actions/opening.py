@@ -17,7 +17,7 @@ from releases.errors import InvalidInput, refuse
 from releases.locking import changing
 from releases.models import Item, Pin, Release, Rollout
 from releases.people import person
-from releases.standard.published import current_standard, definition_of
+from releases.standard.published import definition_of, standard_for
 from systems.models import ReleasePolicy, System, Version
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -44,7 +44,7 @@ def open_release(
             summary=summary.strip(),
             ticket_url=ticket_url,
             policy=policy,
-            standard=current_standard(number=standard),
+            standard=standard_for(system, number=standard),
             opened_by=by,
             opened_at=now,
         )

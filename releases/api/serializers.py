@@ -157,10 +157,11 @@ class OpenSerializer(serializers.Serializer[Any]):
 
 
 class ItemActSerializer(serializers.Serializer[Any]):
-    act = serializers.ChoiceField(["assign", "verify", "send-back", "propose", "confirm", "withdraw"])
+    act = serializers.ChoiceField(["assign", "verify", "send-back", "comment", "propose", "confirm", "withdraw"])
     revision = serializers.IntegerField(required=False)
     owner = serializers.EmailField(default="", allow_blank=True)
-    reason = serializers.CharField(default="", allow_blank=True)
+    due_at = serializers.DateTimeField(default=None, allow_null=True)
+    reason = serializers.CharField(default="", allow_blank=True, help_text="Of sending back; a comment's words.")
     digests = serializers.ListField(child=serializers.CharField(), default=list)
 
 
@@ -183,13 +184,15 @@ class AttachedSerializer(serializers.Serializer[Any]):
 
 class ActSerializer(serializers.Serializer[Any]):
     act = serializers.ChoiceField(
-        ["pin", "plan", "review", "answer", "start", "promote", "roll-back", "abandon", "reject"]
+        ["pin", "plan", "review", "answer", "start", "promote", "roll-back", "abandon", "reject", "upgrade"]
     )
     version = serializers.UUIDField(required=False)
     key = serializers.CharField(default="", allow_blank=True)
     value = serializers.CharField(default="", allow_blank=True)
     side = serializers.CharField(default="", allow_blank=True)
-    text = serializers.CharField(default="", allow_blank=True, help_text="The answer, or the reason.")
+    text = serializers.CharField(
+        default="", allow_blank=True, help_text="The answer, the reason, or the standard to upgrade to."
+    )
     evidence = serializers.UUIDField(
         required=False, default=None, allow_null=True, help_text="What an answer rests on."
     )

@@ -22,17 +22,19 @@ from audit import canonical, ledger, trail
 from metrics.models import Source
 from releases.actions import applicability, checklist, opening, rollout
 from releases.actions import signing as acts
+from releases.actions.standards import upgrade_standard
 from releases.api import serializers
 from releases.decisions import Standing, standing, store
 from releases.errors import InvalidInput
 from releases.gate.types import Question
 from releases.locking import lock
-from releases.models import Decision, Release, StandardVersion
+from releases.models import Decision, Release
 from releases.offering import offer, opened, prove
 from releases.presenting import rows as presenting
 from releases.presenting.page import question_now
 from releases.queries import find_release, system_of, visible_releases
 from releases.reproduce import reproduce
+from releases.standard.published import standards_for
 from systems.models import Version
 from web.api import ApiView
 from web.idempotency import idempotent
@@ -153,7 +155,7 @@ class Items(ReleaseView):
 
 
 class Item(ReleaseView):
-    """One item. POST acts on it: assign, verify, send-back, propose, confirm, withdraw."""
+    """One item. POST acts on it: assign, verify, send-back, comment, propose, confirm, withdraw."""
 
     required_scopes = {"GET": "gate:read"}
 
@@ -178,7 +180,10 @@ class Item(ReleaseView):
                 owner = User.objects.filter(email__iexact=data["owner"]).first() if data["owner"] else None
                 if data["owner"] and owner is None:
                     raise InvalidInput(f"Nobody here has the address {data['owner']}.")
-                checklist.assign_item(owner=owner, **common)
+                checklist.assign_item(owner=owner, due_at=data["due_at"], **common)
+            case "comment":
+                common.pop("revision")
+                checklist.comment_item(text=data["reason"], **common)
             case "verify":
                 checklist.verify_item(digests=data["digests"], **common)
             case "send-back":
@@ -264,6 +269,8 @@ class Act(ReleaseView):
                 rollout.promote(**common)
             case "roll-back":
                 rollout.roll_back(reason=data["text"], **common)
+            case "upgrade":
+                upgrade_standard(number=data["text"], **common)
             case "abandon":
                 opening.abandon(reason=data["text"], **common)
             case "reject":
@@ -328,7 +335,7 @@ class Standard(ApiView):
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, number: str) -> Response:
-        version = StandardVersion.objects.filter(number=number).first()
+        version = standards_for(visible_systems(request, now=timezone.now())).filter(number=number).first()
         if version is None:
             raise NotFound(f"There is no standard {number}.")
         return Response({"number": version.number, "sha256": version.sha256, "body": version.body})

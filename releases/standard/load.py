@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from releases.standard.flaws import flaws
 from releases.standard.strict_yaml import YamlError, read_yaml
 
@@ -100,6 +102,18 @@ def read(text: str) -> dict[str, Any]:
     if reasons:
         raise StandardError(reasons)
     return body
+
+
+def write(body: Mapping[str, Any]) -> str:
+    """The same body as YAML that `read` gives back: for download, for version control, for the editor."""
+    return yaml.dump(dict(body), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a value again where it occurs again: aliases are not read back."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def parse(body: Mapping[str, Any]) -> StandardDef:

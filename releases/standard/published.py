@@ -1,8 +1,10 @@
 """Published versions of the standard: the shipped files, stored once by digest and never changed."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from audit import canonical, ledger
 from audit.actors import SYSTEM
@@ -10,6 +12,7 @@ from releases.errors import InvalidInput
 from releases.models import StandardVersion
 from releases.models.standard import SHIPPED_LINE
 from releases.standard.load import StandardDef, parse, shipped
+from systems.models import System
 
 _DEFINITIONS: dict[str, StandardDef] = {}
 
@@ -44,6 +47,34 @@ def current_standard(*, number: str = "") -> StandardVersion:
     if found is None:
         raise InvalidInput(f"There is no published standard {number}.".replace(" .", "."))
     return found
+
+
+def standard_for(system: System, *, number: str = "") -> StandardVersion:
+    """The version that a new release of this system is measured against: the one named or, where none is, the one in
+    force of the line that its latest release followed."""
+    if number:
+        found = current_standard(number=number)
+        if found.system not in ("", system.slug):
+            raise InvalidInput(f"The standard {number} belongs to another system.")
+        if found.superseded_at is not None:
+            raise InvalidInput(f"The standard {number} is superseded. Take the version in force.")
+        return found
+    line = system.releases.order_by("-opened_at").values_list("standard__line", flat=True).first()
+    followed = StandardVersion.objects.filter(line=line, superseded_at=None).first() if line else None
+    return followed or current_standard()
+
+
+def standards_for(slugs: Collection[str] | None) -> QuerySet[StandardVersion]:
+    """Published versions that people of these systems may read; None: of all."""
+    versions = StandardVersion.objects.order_by("line", "-published_at")
+    return versions if slugs is None else versions.filter(system__in=["", *slugs])
+
+
+def newer_standard(version: StandardVersion) -> StandardVersion | None:
+    """The version of its line that is in force now, where it is another one."""
+    if version.superseded_at is None:
+        return None
+    return StandardVersion.objects.filter(line=version.line, superseded_at=None).first()
 
 
 def definition_of(version: StandardVersion) -> StandardDef:

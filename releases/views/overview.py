@@ -12,13 +12,12 @@ from accounts.access import require_member, visible_systems
 from audit import canonical, trail
 from releases import bundling
 from releases.decisions import decision_body, replay, standing
-from releases.models import Decision, StandardVersion
+from releases.models import Decision
 from releases.presenting import page
 from releases.presenting import work as shown
 from releases.reproduce import reproduce
 from releases.review import SECTIONS, section_items
 from releases.review import review as review_rows
-from releases.standard.published import definition_of
 from releases.views.release import find
 from web.problems import NotFound
 
@@ -28,18 +27,6 @@ def work(request: HttpRequest) -> HttpResponse:
     """What I own, what waits for my verification or signature, and what blocks which release."""
     user, now = signed_in(request), timezone.now()
     return render(request, "releases/work.html", shown.work(user, visible_systems(request, now=now), now=now))
-
-
-@require_GET
-def standard(request: HttpRequest, number: str) -> HttpResponse:
-    version = StandardVersion.objects.filter(number=number).first()
-    if version is None:
-        raise NotFound(f"There is no standard {number}.")
-    return render(
-        request,
-        "releases/standard.html",
-        {"version": version, "definition": definition_of(version), "versions": StandardVersion.objects.all()},
-    )
 
 
 @require_GET

@@ -14,6 +14,7 @@ from accounts.access import require_member, visible_systems
 from audit import ledger
 from releases import rules
 from releases.actions import opening, rollout
+from releases.actions.standards import upgrade_standard
 from releases.decisions import standing
 from releases.errors import InvalidInput
 from releases.forms import OpenForm
@@ -27,6 +28,8 @@ from releases.presenting import moves, page, rows, signing
 from releases.presenting import rollout as rollout_context
 from releases.presenting.item import members
 from releases.queries import release_before, release_of, system_of, visible_releases
+from releases.standard.compare import differences
+from releases.standard.published import definition_of, newer_standard
 from web.filters import parse_tokens
 from web.paging import keyset_page
 from web.problems import NotFound
@@ -90,6 +93,8 @@ def detail(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     context = {
         **page.head(release, found, now=now),
         "live_url": f"{rows.release_url(release, 'live')}?question={found.question.value}",
+        "upgrade": _upgrade(request, release),
+        "weakens": release.standard.weakens,
         "stamp": checklist_context.stamp(found, shown),
         "checklist": checklist_context.checklist(release, shown, kept, query, raw)
         | _several(request, release, now=now),
@@ -103,6 +108,19 @@ def detail(request: HttpRequest, slug: str, label: str) -> HttpResponse:
         "changes": signing.changes(release, found),
     }
     return render(request, "releases/release.html", context)
+
+
+def _upgrade(request: HttpRequest, release: Release) -> dict[str, Any] | None:
+    """The newer version of its standard, offered to a release that may still move to it."""
+    newer = newer_standard(release.standard)
+    if newer is None or release.state not in Release.OPEN:
+        return None
+    return {
+        "number": newer.number,
+        "url": rows.release_url(release, "move", act="upgrade"),
+        "differences": differences(definition_of(release.standard), definition_of(newer)),
+        "reason": " ".join(may_edit(request, release)[:1]),
+    }
 
 
 def _several(request: HttpRequest, release: Release, *, now: datetime) -> dict[str, Any]:
@@ -162,6 +180,10 @@ def move(request: HttpRequest, slug: str, label: str, act: str) -> HttpResponse:
         case "roll-back":
             restored = rollout.roll_back(reason=reason, **common)
             said = f"{release.label} is rolled back. " + (f"{restored} serves." if restored else "The fallback serves.")
+        case "upgrade":
+            number = request.POST.get("number", "")
+            upgrade_standard(number=number, **common)
+            said = f"{release.label} is measured against {number} now."
         case "abandon":
             opening.abandon(reason=reason, **common)
             said = f"{release.label} is abandoned."

@@ -114,3 +114,20 @@ def test_in_bulk_on_the_page(stage, following):
     answer = client.post(f"{url}carry/", {"item": keys})
     assert answer.status_code == 302
     assert Evidence.objects.filter(item__release=following, carried_from__isnull=False).count() == len(keys)
+
+
+def test_over_the_api_with_assigning(stage, following):
+    client = sign_in(stage.people.engineer)
+    url = f"/api/releases/{following.pk}/items"
+    offered = client.get(f"{url}/carry").json()
+    assert offered["from"] == "2026.11.2"
+    key = offered["results"][0]["key"]
+    answer = client.post(f"{url}/carry", {"items": [key]}, content_type="application/json")
+    assert (answer.status_code, answer.json()) == (201, {"items": [key]})
+    body = {"items": {key: 1}, "owner": stage.people.engineer2.email, "due_at": "2026-12-01T12:00:00Z"}
+    answer = client.post(f"{url}/assign", body, content_type="application/json")
+    assert answer.status_code == 200, answer.content
+    row = Item.objects.get(release=following, key=key)
+    assert (row.owner, f"{row.due_at:%Y-%m-%d}") == (stage.people.engineer2, "2026-12-01")
+    late = client.post(f"{url}/assign", body, content_type="application/json")
+    assert late.status_code == 409
