@@ -231,7 +231,7 @@ def cost_per_request(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
 @rule("budget-guard")
 def budget_guard(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
     budget = facts.budget
-    if budget is None or budget.cap_usd is None or budget.alert_usd is None:
+    if budget is None or not finite(budget.cap_usd) or not finite(budget.alert_usd):
         return unknown("No daily budget with an alert threshold is set.")
     if budget.channels < 1:
         return Finding(False, "A budget alarm would reach nobody: connect a channel.")
@@ -258,6 +258,8 @@ def rollout_plan(facts: Facts, bars: ReleaseBars, now: datetime) -> Finding:
     plan = facts.plan
     if plan is None:
         return unknown("There is no rollout plan.")
+    if not (finite(plan.share) and finite(plan.hours) and finite(plan.error_rate_max)):
+        return unknown("The plan's share, hours or error rate is not a number.")
     if plan.source is None:
         return Finding(False, "The plan names no source to watch.")
     if plan.share > bars.canary_share:
