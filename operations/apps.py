@@ -10,7 +10,7 @@ class OperationsConfig(AppConfig):
     def ready(self) -> None:
         from operations import handlers  # noqa: F401 -- registers what listens; models are there only now
 
-        every("operations.watch_budgets", seconds=30)
+        every("operations.watch_budgets", seconds=10)
         every("operations.order_deliveries", seconds=10)
         every("operations.watch_health", seconds=60)
         every("operations.escalate", seconds=60)

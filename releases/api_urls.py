@@ -1,12 +1,13 @@
 from django.urls import path
 
-from releases.api import items, proofs, standards, views
+from releases.api import items, last_good, proofs, standards, views
 
 app_name = "releases_api"
 
 _RELEASE = "releases/<str:reference>/"
 
 urlpatterns = [
+    path("systems/<slug:slug>/last-known-good", last_good.LastGood.as_view(), name="last-good"),
     path("releases", views.Releases.as_view(), name="releases"),
     path("releases/<str:reference>", views.ReleaseDetail.as_view(), name="release"),
     path(_RELEASE + "gate", views.Gate.as_view(), name="gate"),

@@ -3,6 +3,7 @@
 from jobs.models import Event
 from jobs.outbox import on
 from jobs.queue import enqueue
+from releases.feeding import feed
 from releases.judging import aim_sources
 from releases.models import Decision, Release
 
@@ -37,3 +38,9 @@ def order_bundle(event: Event) -> None:
 def tell_ticket(event: Event) -> None:
     args = {"bundle_id": event.payload["bundle"]}
     enqueue("releases.tell_ticket", key=f"ticket:{event.payload['bundle']}", now=event.created_at, args=args)
+
+
+@on("operations.record-made")
+def feed_items(event: Event) -> None:
+    """Something was drilled, reviewed or written down: items that ask for it get it, where they have nothing yet."""
+    feed(event.payload, now=event.created_at)

@@ -130,3 +130,9 @@ def _changed_kinds(release: Release, before: Release) -> set[str]:
         return set(one.pins.values_list("component__kind", "component__name", "version__sha256"))
 
     return {kind for kind, _, _ in pins(release) ^ pins(before)}
+
+
+def last_good(system: System) -> Release | None:
+    """What a rollback of the live release would restore: the latest once-live one that was not itself rolled back."""
+    once_live = Release.objects.filter(system=system, state=Release.State.SUPERSEDED, live_at__isnull=False)
+    return once_live.order_by("-live_at").first()

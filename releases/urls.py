@@ -1,6 +1,6 @@
 from django.urls import path
 
-from releases.views import checklist, item, overview, release, setup, signing, standards
+from releases.views import checklist, item, last_good, overview, release, setup, signing, standards
 
 app_name = "releases"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("", overview.work, name="work"),
     path("releases/", release.listing, name="list"),
     path("systems/<slug:slug>/releases/", release.listing, name="system"),
+    path("systems/<slug:slug>/last-known-good/", last_good.page, name="last-good"),
     path("systems/<slug:slug>/releases/open/", release.open_release, name="open"),
     path(_RELEASE, release.detail, name="detail"),
     path(_RELEASE + "setup/", setup.setup, name="setup"),

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.queries import is_member
-from audit import vault
+from audit import canonical, vault
 from audit.ledger import append
 from jobs.outbox import emit
 from operations import rules
@@ -15,6 +15,15 @@ from operations.errors import InvalidInput, refuse
 from operations.models import Drill, DrillMoment
 from operations.queries import person
 from systems.models import System
+
+# What evidence that such a drill backs is called in the standard. Rollback and incident are facts of the gate itself.
+RECORDS = {
+    Drill.Kind.BUDGET_ALARM: "drill.budget",
+    Drill.Kind.DEGRADATION: "drill.degradation",
+    Drill.Kind.UX_FALLBACK: "drill.fallback",
+    Drill.Kind.RUNBOOK: "drill.runbook",
+    Drill.Kind.ACCESS: "drill.access",
+}
 
 
 def plan_drill(
@@ -135,8 +144,29 @@ def end_drill(
             },
             now=now,
         )
+        if row.outcome == Drill.Outcome.PASSED and row.kind in RECORDS:
+            _keep_record(row, by=by, now=now)
         _record("drill.ended", row, by=by, now=now, payload=record_of(row))
     return row
+
+
+def _keep_record(drill: Drill, *, by: User, now: datetime) -> None:
+    """A passed drill backs the items that ask for one of its kind."""
+    body = canonical.dumps(canonical.plain(record_of(drill)))
+    digest = vault.put(body, kind="record", media_type="application/json", now=now, system=drill.system.slug)
+    emit(
+        "operations.record-made",
+        subject=f"drill:{drill.pk}",
+        payload={
+            "system": drill.system.slug,
+            "record": RECORDS[Drill.Kind(drill.kind)],
+            "title": str(drill),
+            "label": drill.release_label,
+            "digest": digest,
+            "by": by.actor_id,
+        },
+        now=now,
+    )
 
 
 def record_of(drill: Drill) -> dict[str, object]:
