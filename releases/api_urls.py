@@ -14,6 +14,7 @@ urlpatterns = [
     path(_RELEASE + "summary", proofs.Summary.as_view(), name="summary"),
     path(_RELEASE + "review", proofs.Review.as_view(), name="review"),
     path(_RELEASE + "act", views.Act.as_view(), name="act"),
+    path(_RELEASE + "reports/<slug:phase>", items.PhaseReportDetail.as_view(), name="phase-report"),
     path(_RELEASE + "items/assign", items.ItemsAssign.as_view(), name="items-assign"),
     path(_RELEASE + "items/carry", items.ItemsCarry.as_view(), name="items-carry"),
     path(_RELEASE + "items", views.Items.as_view(), name="items"),

@@ -22,6 +22,7 @@ urlpatterns = [
     path(_RELEASE + "assign/", checklist.assign, name="assign"),
     path(_RELEASE + "carry/", checklist.carry, name="carry"),
     path(_RELEASE + "history/", release.history, name="history"),
+    path(_RELEASE + "reports/<slug:phase>/", release.phase_report, name="phase-report"),
     path(_RELEASE + "move/<slug:act>/", release.move, name="move"),
     path(_RELEASE + "say/<slug:act>/", signing.say, name="say"),
     path(_RELEASE + "sign/<slug:side>/", signing.sign, name="sign"),

@@ -21,6 +21,7 @@ from releases.gate.types import Question
 from releases.locking import lock
 from releases.models import Decision, Release, Rollout
 from releases.people import person
+from releases.phase_reports import freeze_report
 
 
 def start_rollout(*, release_id: UUID, by: User, now: datetime) -> Release:
@@ -40,6 +41,7 @@ def start_rollout(*, release_id: UUID, by: User, now: datetime) -> Release:
         )
         assert plan is not None
         decision = store(release, found, occasion=Decision.Occasion.STARTED, now=now)
+        freeze_report(release, "pre-production", found, by=by, now=now)
         release.state = Release.State.CANARY
         release.save(update_fields=["state"])
         plan.state, plan.started_by, plan.started_at, plan.watched_until = Rollout.State.RUNNING, by, now, now
@@ -87,7 +89,9 @@ def promote(*, release_id: UUID, by: User, now: datetime) -> Release:
         found = standing(release, Question.RELEASE, now=now)
         refuse(rules.promote_refusals(person(by, release, now=now), release_state=release.state, cleared=found.cleared))
         decision = store(release, found, occasion=Decision.Occasion.PROMOTED, now=now)
+        freeze_report(release, "launch", found, by=by, now=now)
         if live is not None:
+            freeze_report(live, "post-launch", standing(live, Question.RELEASE, now=now), by=by, now=now)
             _end(live, Release.State.SUPERSEDED, f"Release {release.label} was promoted.", now=now)
         release.state, release.live_at = Release.State.LIVE, now
         release.save(update_fields=["state", "live_at"])
@@ -120,6 +124,8 @@ def roll_back(*, release_id: UUID, reason: str, by: Actor, now: datetime, breach
         if not reason.strip():
             raise InvalidInput("Say why it is rolled back.")
         was_live = release.state == Release.State.LIVE
+        if was_live:
+            freeze_report(release, "post-launch", standing(release, Question.RELEASE, now=now), by=by, now=now)
         _end(release, Release.State.ROLLED_BACK, reason.strip(), now=now)
         Rollout.objects.filter(release=release, state=Rollout.State.RUNNING).update(
             state=Rollout.State.BREACHED if breach else Rollout.State.ABORTED, ended_at=now, end_reason=reason.strip()

@@ -1,8 +1,9 @@
-"""The API of several items at once: assigned together, or with the evidence that the release before has for them."""
+"""The API of several items at once: assigned, carried forward, or as the report of their phase froze them."""
 
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -17,6 +18,7 @@ from releases.api.views import ReleaseView
 from releases.errors import InvalidInput
 from releases.queries import carriable, release_before
 from web.idempotency import idempotent
+from web.problems import NotFound
 
 
 class AssignIn(serializers.Serializer[Any]):
@@ -86,3 +88,15 @@ class ItemsCarry(ReleaseView):
         release, data = self.release(request, reference), valid(CarryIn, request)
         made = carry_forward(release_id=release.pk, keys=data["items"], by=signed_in(request), now=timezone.now())
         return Response({"items": sorted({one.item.key for one in made})}, status=201)
+
+
+class PhaseReportDetail(ReleaseView):
+    required_scopes = {"GET": "gate:read"}
+
+    @extend_schema(operation_id="phase_report", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, reference: str, phase: str) -> Response:
+        """The report of a phase that the release has left: its body, and the digest over its canonical form."""
+        report = self.release(request, reference).phase_reports.filter(phase=phase).first()
+        if report is None:
+            raise NotFound("The release has not left this phase, so its report is not frozen.")
+        return Response({"digest": report.digest, "frozen_at": report.frozen_at, "body": report.body})

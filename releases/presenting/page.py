@@ -13,6 +13,8 @@ from releases.presenting.rows import reasons, release_url
 from systems.kinds import Kind
 
 TITLES = {Question.CANARY: "May it meet its first users?", Question.RELEASE: "May it serve everybody?"}
+# The second question is asked during the rollout; before that nothing is worked out for it.
+NOT_YET = {"status": "not-started", "note": "asked during the canary"}
 # How the gate's states are drawn (web.statuses).
 DRAWN = {ItemState.WAITING: "submitted", ItemState.UNKNOWN: "inconclusive"}
 
@@ -71,14 +73,15 @@ def _summary(release: Release) -> list[dict[str, Any]]:
 def _questions(release: Release, found: Standing, *, now: datetime) -> list[dict[str, Any]]:
     shown = []
     for question in Question:
-        one = found if question is found.question else standing(release, question, now=now)
+        not_yet = question is Question.RELEASE and release.state in Release.OPEN
+        one = found if question is found.question or not_yet else standing(release, question, now=now)
         shown.append(
             {
                 "name": question.value.capitalize(),
                 "title": TITLES[question],
                 "url": f"{release_url(release)}?question={question.value}",
                 "here": question is found.question,
-                **_question_status(release, one),
+                **(NOT_YET if not_yet else _question_status(release, one)),
             }
         )
     return shown
@@ -90,8 +93,6 @@ def _question_status(release: Release, found: Standing) -> dict[str, str]:
     if found.closed_by:
         what = "cleared" if found.closed_by.cleared else "refused"
         return {"status": "closed", "note": f"{what} on {found.closed_by.decided_at:%-d %B %Y, %H:%M} UTC"}
-    if found.question is Question.RELEASE and release.state in Release.OPEN:
-        return {"status": "not-started", "note": "asked during the canary"}
     if found.cleared:
         return {"status": "clear", "note": ""}
     remaining = len(found.verdict.reasons)

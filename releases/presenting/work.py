@@ -22,8 +22,10 @@ MOST = 200
 def work(user: User, slugs: Collection[str] | None, *, now: datetime) -> dict[str, Any]:
     running = visible_releases(slugs).filter(state__in=(*Release.OPEN, *Release.IN_ROLLOUT))[:50]
     looked = [(release, standing(release, question_now(release), now=now)) for release in running]
+    todo = _todo(user, looked)
     return {
-        "todo": _todo(user, looked),
+        "overdue": [line for line in todo if line["due_at"] and line["due_at"] < now],
+        "todo": [line for line in todo if not line["due_at"] or line["due_at"] >= now],
         "verify": [
             _line(item)
             for item in items_to_verify(slugs)[:MOST]

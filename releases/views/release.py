@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import person as signed_in
 from accounts.access import require_member, visible_systems
-from audit import ledger
+from audit import canonical, ledger
 from releases import rules
 from releases.actions import opening, rollout
 from releases.actions.standards import upgrade_standard
@@ -204,9 +204,31 @@ def history(request: HttpRequest, slug: str, label: str) -> HttpResponse:
         **page.head(release, found, now=now),
         "page": entries,
         "events": history_context.events(entries.items),
+        "reports": release.phase_reports.all(),
         "decisions": release.decisions.order_by("-decided_at")[:50],
     }
     return render(request, "releases/history.html", context)
+
+
+@require_GET
+def phase_report(request: HttpRequest, slug: str, label: str, phase: str) -> HttpResponse:
+    """A frozen report, its digest computed again; `?download` hands out the very bytes that were hashed."""
+    release = find(request, slug, label)
+    report = release.phase_reports.filter(phase=phase).first()
+    if report is None:
+        raise NotFound("The release has not left this phase, so its report is not frozen.")
+    if "download" in request.GET:
+        response = HttpResponse(canonical.dumps(report.body), content_type="application/json")
+        response["Content-Disposition"] = f'attachment; filename="{phase}-report.json"'
+        return response
+    now = timezone.now()
+    context = {
+        **page.head(release, standing(release, page.question_now(release), now=now), now=now),
+        "report": report,
+        "title": rows.PHASES.get(phase, phase),
+        "intact": canonical.digest(report.body) == report.digest,
+    }
+    return render(request, "releases/phase_report.html", context)
 
 
 def may_edit(request: HttpRequest, release: Release) -> tuple[str, ...]:

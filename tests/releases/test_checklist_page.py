@@ -1,14 +1,23 @@
 """Working on the checklist in its page: by keyboard, several items at once, beside somebody else."""
 
+import copy
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import Page, expect
 
 from demo import walk
 from releases.actions import checklist
+from releases.actions.standards import upgrade_standard
 from releases.models import Comment, Item
+from releases.standard.load import shipped
 from releases.standard.published import definition_of
 from tests.browser import DESKTOP, PHONE
 from tests.factories import NOW, sign_in
+from tests.releases.test_standards import EXTRA, published
 
 
 def url_of(stage) -> str:
@@ -124,6 +133,40 @@ def test_an_answer_may_rest_on_evidence_of_the_release(stage, item):
     client.post(f"{url_of(stage)}questions/", {**data, "evidence": evidence.pk})
     assert stage.release.answers.get().evidence == evidence
     assert "Backed by" in client.get(f"{url_of(stage)}questions/").content.decode()
+
+
+def test_a_date_that_has_passed_shows_in_my_work(stage, item):
+    checklist.assign_item(
+        release_id=stage.release.pk,
+        key=item.key,
+        owner=stage.people.engineer,
+        due_at=NOW - timedelta(days=1),
+        by=stage.people.product,
+        now=NOW,
+    )
+    page = sign_in(stage.people.engineer).get("/").content.decode()
+    assert page.index("Overdue") < page.index(item.title)
+
+
+def wide(count: int) -> dict[str, Any]:
+    """The shipped standard, made up to so many items."""
+    own = copy.deepcopy(shipped()[1]) | {"number": f"wide-{count}"}
+    more = {**EXTRA, "evidence": ["file"]}
+    own["items"] += [{**more, "key": f"contracts.more-{n}"} for n in range(count - len(own["items"]))]
+    return own
+
+
+def test_two_hundred_items_take_as_many_queries_as_ninety(stage):
+    client, url = sign_in(stage.people.engineer), url_of(stage)
+    counts = {}
+    for count in (90, 200):
+        published(stage.people, wide(count), line=f"wide-{count}")
+        upgrade_standard(release_id=stage.release.pk, number=f"wide-{count}", by=stage.people.product, now=NOW)
+        client.get(url)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(url).content.decode().count("data-row data-part") == count
+        counts[count] = len(queries)
+    assert counts == {90: 72, 200: 72}
 
 
 @pytest.mark.browser
