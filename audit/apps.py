@@ -15,4 +15,5 @@ class AuditConfig(AppConfig):
         every("audit.seal", seconds=5)
         every("audit.verify", seconds=24 * 3600)
         every("audit.sequence", seconds=5)
+        every("audit.derive", seconds=5)
         every("audit.partitions", seconds=3600)

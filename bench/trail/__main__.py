@@ -1,6 +1,7 @@
-"""`python -m bench.trail fill`, then any other part: see docs/performance.md."""
+"""`python -m bench.trail fill`, then `browse` or `ingest`: see docs/performance.md."""
 
 import argparse
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,15 +10,28 @@ from bench.trail.server import KEPT, database
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.trail", description=__doc__)
-    parser.add_argument("part", choices=["fill"])
-    parser.add_argument("--spans", type=int, default=10_000_000)
+    parser.add_argument("part", choices=["fill", "browse", "ingest"])
+    parser.add_argument("--spans", type=int, default=10_000_000, help="how many the trail shall have")
     parser.add_argument("--folder", type=Path, default=KEPT, help="the data folder, which is kept")
+    parser.add_argument("--seconds", type=int, default=15, help="of each round of ingest")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--senders", type=int, default=2, help="processes that send")
+    parser.add_argument("--look-ups", type=int, default=1_000)
     options = parser.parse_args()
-    with database(options.folder.absolute(), as_superuser=options.part == "fill"):
+    os.environ["READINESS_REQUIRE_MFA"] = "0"  # the bench's auditor has no phone
+    with database(options.folder.absolute(), as_superuser=options.part == "fill") as superuser:
         if options.part == "fill":
             from bench.trail.fill import fill
 
             fill(options.spans, until=datetime.now(UTC))
+        elif options.part == "browse":
+            from bench.trail import browse
+
+            browse.measure(superuser, look_ups=options.look_ups)
+        else:
+            from bench.trail import ingest
+
+            ingest.measure(superuser, seconds=options.seconds, rounds=options.rounds, senders=options.senders)
 
 
 if __name__ == "__main__":
