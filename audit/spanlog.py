@@ -5,7 +5,7 @@ signed. Two steps and two transactions: a span's number stands before a signatur
 outside the database (audit.outside) is never ahead of it after a crash, and a database behind that head was set back.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -193,6 +193,27 @@ def _alone() -> Iterator[bool]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", list(_LOCK))
         yield bool(cursor.fetchone()[0])
+
+
+def verify_heads(*, report: Callable[[int, int], None] = lambda done, size: None) -> tuple[int, int]:
+    """Every head that was ever signed, against the tree over all leaves. Returns how many heads, and how many spans.
+
+    NoteError names the first head, or the first batch, that is not as it was signed.
+    """
+    log = SpanLog.objects.get()
+    keys = public_keys(log.origin)
+    waiting = {row.size: row for row in SpanCheckpoint.objects.order_by("size")}
+    heads, size = len(waiting), 0
+    batches = SpanBatch.objects.filter(first_index__isnull=False).order_by("first_index")
+    for size, root_here in verify_batches(batches.iterator(chunk_size=200)):
+        report(size, log.size)
+        if row := waiting.pop(size, None):
+            signed = verify(row.note, keys)
+            if (signed.size, signed.root) != (size, root_here) or bytes(row.root) != root_here:
+                raise NoteError(f"the head of {size} spans is not what was signed: a span below it was changed")
+    if waiting:
+        raise NoteError(f"the log ends at {size} spans; a head of {min(waiting)} was signed")
+    return heads, size
 
 
 def verify_batches(batches: Iterable[SpanBatch]) -> Iterator[tuple[int, bytes]]:

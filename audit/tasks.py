@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from audit import derivation, partitions, sealing, spanlog, verification
+from audit.ingest import quota
 from jobs.queue import report
 from jobs.tasks import job_task
-
 
 # Of 2,000 traces each: a job ends well within its time limit, and the next one goes on.
 _ROUNDS = 50
@@ -44,4 +44,6 @@ def derive(*, now: datetime) -> None:
 
 @job_task("audit.partitions")
 def make_partitions(*, now: datetime) -> None:
+    """The days to come; and the counters of minutes that are over go."""
     partitions.make_ahead(now.date())
+    quota.forget(now=now)

@@ -134,6 +134,8 @@ CACHES = {
     }
 }
 
+# Spans that one ingest token may send in a minute; 0: as many as the machine takes.
+INGEST_SPANS_PER_MINUTE = env.number("READINESS_INGEST_SPANS_PER_MINUTE", 0)
 EVIDENCE_MAX_BYTES = env.number("READINESS_EVIDENCE_MAX_BYTES", 50 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o600

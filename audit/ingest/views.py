@@ -14,10 +14,10 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.ingest import body
+from audit.ingest import body, quota
 from audit.ingest.otlp import decode_json, decode_protobuf
 from audit.ingest.receive import Receipt, receive
-from audit.ingest.wire import TooMuch, Unreadable
+from audit.ingest.wire import TooMuch, Unreadable, counted
 from web.api import ApiView
 from web.problems import BadRequest, Problem, TooLarge, Unauthenticated, Unavailable, exception_handler, from_exception
 
@@ -53,7 +53,9 @@ class IngestView(ApiView):
         raw = request._request
         try:
             data = body.read(_stream(raw), encoding=raw.headers.get("Content-Encoding", "").strip().lower())
-            return receive(decode(data), system=token.system, environment=token.environment, now=timezone.now())
+            spans, now = counted(decode(data)), timezone.now()
+            quota.take(str(token.pk), len(spans), now=now)
+            return receive(spans, system=token.system, environment=token.environment, now=now)
         except Unreadable as error:
             raise BadRequest(str(error)) from error
         except TooMuch as error:
