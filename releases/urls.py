@@ -29,6 +29,7 @@ urlpatterns = [
     path(_RELEASE + "signatures/<uuid:sign_off>/", signing.certificate, name="certificate"),
     path(_ITEM, item.detail, name="item"),
     path(_ITEM + "evidence/<uuid:evidence>/", item.evidence, name="evidence"),
+    path(_ITEM + "evidence/<uuid:evidence>/read/", item.evidence_page, name="evidence-page"),
     path(_ITEM + "panel/<slug:act>/", item.panel, name="item-panel"),
     path(_ITEM + "act/<slug:act>/", item.act, name="item-act"),
     path("standards/", standards.listing, name="standards"),

@@ -94,7 +94,7 @@ def evidence(release: Release, one: Evidence) -> dict[str, Any]:
     return {
         "kind": one.kind,
         "title": one.title,
-        "url": release_url(release, "evidence", key=one.item.key, evidence=one.pk) + "?view",
+        "url": release_url(release, "evidence-page", key=one.item.key, evidence=one.pk),
         "digest": one.digest,
         "by": one.attached_by or "Readiness",
         "at": one.attached_at,

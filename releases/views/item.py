@@ -24,7 +24,7 @@ from releases.errors import InvalidInput, Refused, StateMoved
 from releases.forms import AttachForm, due_at
 from releases.models import Evidence, Release
 from releases.presenting import item as item_context
-from releases.presenting import page, rows
+from releases.presenting import page, rows, viewer
 from releases.views.release import find
 from web.problems import NotFound, Problem, TooLarge
 
@@ -32,7 +32,7 @@ PANELS = ("assign", "attach", "verify", "comment")
 PANEL = "releases/parts/panel.html"
 # Shown inside the page; everything else is a download (and sandboxed all the same).
 SHOWN_AS_TEXT = ("text/plain", "text/csv", "text/markdown", "application/json")
-SHOWN_AS_IMAGE = ("image/png", "image/jpeg", "image/gif", "image/webp")
+SHOWN_AS_IMAGE = viewer.IMAGES
 
 
 @require_GET
@@ -168,12 +168,34 @@ def _attach(request: HttpRequest, common: dict[str, Any]) -> Evidence:
 
 
 @require_GET
+def evidence_page(request: HttpRequest, slug: str, label: str, key: str, evidence: UUID) -> HttpResponse:
+    """The evidence as text, table or image, with what it is and who attached it."""
+    release = find(request, slug, label)
+    found = _evidence(release, key, evidence)
+    now = timezone.now()
+    context = {
+        **page.head(release, standing(release, page.question_now(release), now=now), now=now),
+        "evidence": found,
+        "shown": viewer.readable(found.media_type, found.title, vault.get(found.digest)),
+        "bytes_url": rows.release_url(release, "evidence", key=key, evidence=found.pk),
+        "item_url": rows.release_url(release, "item", key=key),
+    }
+    return render(request, "releases/evidence.html", context)
+
+
+def _evidence(release: Release, key: str, evidence: UUID) -> Evidence:
+    living = Evidence.objects.select_related("attached_by", "carried_from__item__release")
+    found = living.filter(pk=evidence, item__release=release, item__key=key).first()
+    if found is None:
+        raise NotFound("There is no such evidence on this item.")
+    return found
+
+
+@require_GET
 def evidence(request: HttpRequest, slug: str, label: str, key: str, evidence: UUID) -> HttpResponse:
     """The bytes, checked against their digest, and served so that they can never run as a page of ours."""
     release = find(request, slug, label)
-    found = Evidence.objects.filter(pk=evidence, item__release=release, item__key=key).first()
-    if found is None:
-        raise NotFound("There is no such evidence on this item.")
+    found = _evidence(release, key, evidence)
     content = vault.get(found.digest)
     inline = "view" in request.GET and found.media_type in (*SHOWN_AS_TEXT, *SHOWN_AS_IMAGE)
     media_type = found.media_type if found.media_type in SHOWN_AS_IMAGE else "text/plain; charset=utf-8"

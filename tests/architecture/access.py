@@ -242,6 +242,7 @@ ROWS: dict[str, Access] = {
     "releases:item-panel": Access(Who.MEMBERS, args={"act": "attach"}),
     "releases:item": SYSTEM,
     "releases:evidence": SYSTEM,
+    "releases:evidence-page": SYSTEM,
     "releases:item-act": Access(Who.MEMBERS, args={"act": "assign"}),
     "releases:standards": SIGNED_IN,
     "releases:standard-draft": Access(Who.SIGNED_IN, missing_ok=True),
