@@ -16,7 +16,7 @@ from releases.models import Comment, Item
 from releases.standard.load import shipped
 from releases.standard.published import definition_of
 from tests.browser import DESKTOP, PHONE
-from tests.factories import NOW, sign_in
+from tests.factories import NOW, PROMPT, make_version, sign_in
 from tests.releases.test_standards import EXTRA, published
 
 
@@ -222,3 +222,26 @@ def test_the_panels_are_clean(stage, item, browser_page, axe_clean, theme, width
             page.keyboard.press("Escape")
     page.goto(url_of(stage) + "carry/")
     axe_clean(page)
+
+
+@pytest.mark.browser
+def test_another_prompt_shows_what_is_stale_and_why(stage, browser_page):
+    """A person pins a newer prompt by keyboard; the checklist then says which items have to be looked at again."""
+    walk.do_checklist(stage.release, stage.people, now=NOW)
+    pinned = stage.release.pins.get(component__kind="prompt")
+    newer = make_version(
+        pinned.component, PROMPT + b"Be kind.\n", by=stage.people.engineer, reviewer=stage.people.engineer2
+    )
+    page: Page = opened(browser_page, user=stage.people.product)
+    page.goto(url_of(stage) + "setup/")
+    choice = page.get_by_label(f"Version of {pinned.component.name}")
+    choice.focus()
+    choice.select_option(str(newer.pk))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pins")).to_contain_text(f"version {newer.number}")
+    page.goto(url_of(stage) + "?q=status:stale")
+    depends = {one.key for one in walk.by_people(stage.release) if "prompt" in one.depends_on}
+    shown = {line.get_attribute("id").removeprefix("item-") for line in page.locator("#checklist [data-row]").all()}
+    assert shown == depends
+    expect(page.locator("#checklist")).to_contain_text(f"changed to version {newer.number} after it was done")
