@@ -51,7 +51,8 @@ def parts_of(lacking: list[str]) -> list[tuple[Part, bool]]:
 
 def html(text: str) -> str:
     """The Markdown as HTML of a few harmless tags: whoever writes a runbook writes no page."""
-    return nh3.clean(MarkdownIt("commonmark").enable("table").render(text), tags=_TAGS, attributes={"a": {"href"}})
+    clean = nh3.clean(MarkdownIt("commonmark").enable("table").render(text), tags=_TAGS, attributes={"a": {"href"}})
+    return clean.replace("<pre>", '<pre tabindex="0">')  # a long command scrolls, by keyboard too
 
 
 def _has(part: Part, sections: list[tuple[str, str]]) -> bool:

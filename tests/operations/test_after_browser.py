@@ -16,7 +16,7 @@ from operations.models import Review
 from tests.factories import sign_in
 from tests.operations.test_risks_and_runbooks import FULL
 
-pytestmark = [pytest.mark.django_db, pytest.mark.browser]
+pytestmark = [pytest.mark.django_db, pytest.mark.browser, pytest.mark.timeout(300)]
 DAY = timedelta(days=1)
 
 
@@ -55,7 +55,10 @@ def scene(system, people, admin, now):
     return oli, [reverse(f"operations:{name}", args=["support-bot", *args]) for name, *args in pages]
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
+LOOKS = [("dark", 390), pytest.param("light", 1280, marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
 def test_every_page_can_be_read(scene, browser_page, axe_clean, theme, width):
     oli, pages = scene
     page = browser_page(user=oli, theme=theme, width=width)
