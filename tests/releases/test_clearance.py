@@ -3,12 +3,13 @@
 import itertools
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from releases import gate
 from releases.gate.clearance import missing_signatures
-from releases.gate.types import SignatureFact
+from releases.gate.types import Outcome, SignatureFact
 from systems.policy import ReleaseBars
 from tests.releases.sample_facts import NOW, digest, go_facts
 
@@ -43,6 +44,28 @@ def test_signatures_that_do_not_count():
     good = signature("operations", "ben")
     for change in ({"voided": True}, {"holds_role": False}, {"is_author": True}, {"state_digest": digest("2")}):
         assert missing(signature("engineering", "ann", **change), good) == ["sign-off-missing"], change
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (({"voided": True},), "Engineering signed an earlier state. It changed since"),
+        (({"state_digest": digest("2")}, {"holds_role": False}), "Engineering signed an earlier state."),
+        (({"holds_role": False},), "The person who signed for engineering no longer holds that role."),
+        (({"is_author": True},), "An author of the release signed for engineering"),
+        ((), "Engineering has not signed."),
+    ],
+)
+def test_what_is_missing_is_said_with_its_reason(changes, words):
+    signed = [signature("engineering", "ann", **change) for change in changes]
+    rows = [*signed, signature("operations", "ben")]
+    [reason] = missing_signatures(GO, rows, state_digest=STATE, bars=BARS)
+    assert reason.sentence.startswith(words)
+
+
+def test_a_no_go_without_a_reason_is_still_a_no_go():
+    silent = replace(GO, outcome=Outcome.NO_GO)
+    assert missing(signature("engineering", "ann"), signature("operations", "ben"), verdict=silent) == ["no-go"]
 
 
 def test_a_policy_may_let_an_author_sign_their_own_side():
