@@ -54,11 +54,11 @@ SWAPS: dict[type, tuple[type, ...]] = {
 }
 CALLS = {"any": "all", "all": "any", "max": "min", "min": "max"}
 
-# (module, line as written): why no test could tell the mutant from the original.
+# (module, how the line begins): why no test could tell the mutant from the original.
 EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "releases.gate.v1",
-        "asked = [(item, found) for item, found in zip(facts.items, items, strict=True) if asked_by(facts.question, item)]",
+        "asked = [(item, found) for item, found in zip(facts.items, items, strict=True)",
     ): "strict: both are made from the same items, so they are of one length",
 }
 
@@ -219,7 +219,7 @@ def chosen_mutants(modules: tuple[str, ...], sample: int | None) -> list[Mutant]
 
 def _is_equivalent(mutant: Mutant) -> bool:
     line = source_of(mutant.module).read_text().splitlines()[mutant.line - 1].strip() if mutant.line else ""
-    return (mutant.module, line) in EQUIVALENT
+    return any(mutant.module == module and line.startswith(begin) for module, begin in EQUIVALENT)
 
 
 def main() -> int:
