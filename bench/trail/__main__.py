@@ -27,7 +27,7 @@ def main() -> None:
         elif options.part == "browse":
             from bench.trail import browse
 
-            browse.measure(superuser, look_ups=options.look_ups)
+            browse.measure(superuser, look_ups=options.look_ups, anchors=options.rounds)
         else:
             from bench.trail import ingest
 
