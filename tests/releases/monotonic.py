@@ -125,7 +125,7 @@ def spoil(facts: dict[str, Any], path: tuple[Any, ...], value: Any, *, delete: b
     try:
         if delete:
             del target[path[-1]]
-        else:
+        elif target[path[-1]] or not isinstance(value, str):  # a text where none was is forged, not spoiled
             target[path[-1]] = value
     except (KeyError, IndexError, TypeError):
         return
