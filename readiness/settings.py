@@ -266,6 +266,12 @@ SPECTACULAR_SETTINGS = {
         "DrillKind": "operations.models.Drill.Kind",
         "VersionState": "systems.models.Version.State",
         "ChannelState": "operations.models.Channel.State",
+        "RunbookKind": "operations.models.runbooks.Runbook.Kind",
+        "ReviewKind": "operations.models.reviews.Review.Kind",
+        "IncidentState": "operations.models.incidents.Incident.State",
+        "BudgetState": ["ok", "alert", "exceeded"],
+        "JudgedOutcome": ["pass", "fail", "inconclusive"],
+        "ApproverRole": ["product", "platform"],
     },
 }
 

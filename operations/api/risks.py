@@ -105,7 +105,7 @@ class RiskDetail(RiskView):
     def get(self, request: Request, slug: str, risk_id: UUID) -> Response:
         return Response(risk(self.risk(request, slug, risk_id)))
 
-    @extend_schema(request=NewRiskSerializer, responses=RiskSerializer)
+    @extend_schema(operation_id="risks_change", request=NewRiskSerializer, responses=RiskSerializer)
     @idempotent
     def post(self, request: Request, slug: str, risk_id: UUID) -> Response:
         """Looks at it again; sent unchanged, that nothing changed is on the record."""
