@@ -146,7 +146,9 @@ class IncidentDetail(IncidentView):
     def get(self, request: Request, slug: str, incident_id: UUID) -> Response:
         return Response(detail(self.incident(request, slug, incident_id)))
 
-    @extend_schema(operation_id="incidents_post_mortem", request=PostMortemSerializer, responses=IncidentDetailSerializer)
+    @extend_schema(
+        operation_id="incidents_post_mortem", request=PostMortemSerializer, responses=IncidentDetailSerializer
+    )
     @idempotent
     def post(self, request: Request, slug: str, incident_id: UUID) -> Response:
         """Closes the incident with its post-mortem. It does not change afterwards."""
