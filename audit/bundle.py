@@ -162,7 +162,7 @@ def _entry(bundle: Bundle, line: bytes, what: str) -> ProvenEntry:
 
 
 def _own_checkpoint(bundle: Bundle, head: TreeHead) -> str:
-    """A head that the auditor kept: of the same size it must be the same; others are compared by `audit.witness`."""
+    """A head that the auditor kept: of the same size it must be the same; others are not compared."""
     if bundle.own_note is None:
         return ""
     try:
@@ -175,7 +175,7 @@ def _own_checkpoint(bundle: Bundle, head: TreeHead) -> str:
         raise BundleError(f"your checkpoint of {own.size} entries has another root: you were shown another log")
     if own.size == head.size:
         return "; your checkpoint is the same"
-    return f"; yours covers {own.size}: `python -m audit.witness` proves whether one continues the other"
+    return f"; yours covers {own.size} entries: whether one continues the other is not shown by this bundle"
 
 
 def _attestations(bundle: Bundle) -> str:

@@ -32,7 +32,7 @@ def _people(form: forms.Form, name: str, people: QuerySet[User]) -> None:
 
 class ChannelForm(forms.Form):
     name = forms.CharField(max_length=80, help_text="As people call it: on-call mailbox, incident bot.")
-    kind = forms.ChoiceField(choices=Channel.Kind.choices)
+    kind = forms.ChoiceField(choices=Channel.OFFERED)
     target = forms.CharField(label="Address", max_length=500, help_text="An e-mail address, or the URL of a webhook.")
     topics = forms.MultipleChoiceField(
         choices=CHOICES,

@@ -262,7 +262,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ComponentKind": "systems.kinds.Kind",
         "SourceKind": "metrics.models.Source.Kind",
-        "ChannelKind": "operations.models.Channel.Kind",
+        "ChannelKind": "operations.models.Channel.OFFERED",
         "DrillKind": "operations.models.Drill.Kind",
         "VersionState": "systems.models.Version.State",
         "ChannelState": "operations.models.Channel.State",

@@ -17,7 +17,9 @@ class Channel(models.Model):
     class Kind(models.TextChoices):
         EMAIL = "email", "E-mail"
         WEBHOOK = "webhook", "Webhook"
-        APPRISE = "apprise", "Chat or pager (set by the operator)"
+        APPRISE = "apprise", "Chat or pager (set by the operator)"  # not delivered yet, so not offered
+
+    OFFERED = [(kind.value, kind.label) for kind in (Kind.EMAIL, Kind.WEBHOOK)]
 
     class State(models.TextChoices):
         ACTIVE = "active", "Active"
