@@ -84,7 +84,8 @@ def _ask(url: str, question: Question) -> str:
         with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
             return str(response.status)
     except urllib.error.HTTPError as error:
-        return str(error.code)
+        with error:
+            return str(error.code)
     except OSError:
         return "unreachable"
 

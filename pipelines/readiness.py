@@ -80,7 +80,8 @@ def get(address: str, token: str) -> dict:
                 raise CannotDecide(f"The gate answered {response.status}.")
             data = response.read(MOST_BYTES + 1)
     except urllib.error.HTTPError as error:
-        raise CannotDecide(f"The gate answered {error.code}: {said(error)}") from None
+        with error:
+            raise CannotDecide(f"The gate answered {error.code}: {said(error)}") from None
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         raise CannotDecide(f"The gate cannot be reached: {getattr(error, 'reason', error)}") from None
     try:

@@ -3,9 +3,9 @@
 import shutil
 
 import pytest
-from django.db import connection
 
 from tests.browser import axe_clean, browser_page, browser_type_launch_args, site
+from tests.pristine import Pristine
 
 __all__ = ["axe_clean", "browser_page", "browser_type_launch_args", "site"]
 
@@ -16,15 +16,32 @@ def _quick_passwords(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+PRISTINE = pytest.StashKey[Pristine]()
+
+
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
-    """Servers that tests started and stopped may hold a connection a moment longer than the database lives."""
+def django_db_setup(request, django_db_setup, django_db_blocker, _data_folder):
+    """The test database, and a copy of it for those who come after somebody that committed."""
+    pristine = request.config.stash[PRISTINE] = Pristine(django_db_blocker, _data_folder)
     yield
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    pristine.drop()
+
+
+def commits(item):
+    marker = item.get_closest_marker("django_db")
+    asked = marker is not None and marker.kwargs.get("transaction")
+    return bool(asked or {"live_server", "transactional_db"} & set(item.fixturenames))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    pristine = item.config.stash.get(PRISTINE, None)
+    if pristine is None:
+        return
+    if commits(item):
+        pristine.spoiled = True
+    elif pristine.spoiled:
+        pristine.restore()
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +55,7 @@ def _own_data_folder(request, settings, _data_folder, tmp_path_factory):
 
     A test whose transaction is rolled back works on a copy, which goes with it.
     """
-    marker = request.node.get_closest_marker("django_db")
-    commits = marker is not None and marker.kwargs.get("transaction")
-    if commits or {"live_server", "transactional_db"} & set(request.fixturenames):
+    if commits(request.node):
         settings.DATA_DIR = _data_folder
     else:
         settings.DATA_DIR = shutil.copytree(_data_folder, tmp_path_factory.mktemp("own") / "data")

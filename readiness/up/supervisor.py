@@ -137,6 +137,7 @@ class Supervisor:
             with closing(urllib.request.urlopen(question, timeout=5)) as answer:  # noqa: S310  http, as written
                 return bool(answer.status == 200)
         except urllib.error.HTTPError as refusal:
+            refusal.close()
             if refusal.code == 503:
                 return False
             raise UpError(

@@ -7,7 +7,8 @@ const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 const panel = one("#panel");
 
-document.addEventListener("htmx:afterSwap", (event) => {
+// Once it has settled: before, htmx does not know the form yet, and Enter would send it past htmx.
+document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target !== panel) return;
   if (!panel.open) panel.showModal();
   (one("[autofocus], select, textarea, input:not([type=hidden], [type=file])", panel) || panel).focus();

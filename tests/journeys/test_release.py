@@ -341,4 +341,5 @@ def audit(product: Product, person: Callable[[str], Page], tokens: dict[str, str
     assert offline.returncode == 0, offline.stdout + offline.stderr
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{product.url}/api/releases/{SLUG}:{LABEL}/gate")
-    assert refused.value.code == 401
+    with refused.value as answer:
+        assert answer.code == 401

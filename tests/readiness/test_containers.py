@@ -247,8 +247,9 @@ def test_the_same_processes_on_a_distributions_servers(
         assert "{" in ask(stylesheet[1])
         scraped = ask("/metrics", Authorization=f"Bearer {secrets['READINESS_METRICS_TOKEN']}")
         assert 'readiness_check_ok{check="tick"} 1.0' in scraped
-        with pytest.raises(urllib.error.HTTPError, match="403"):
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
             ask("/metrics")
+        refused.value.close()
     finally:
         for process in processes.values():
             process.terminate()
