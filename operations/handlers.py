@@ -10,6 +10,7 @@ from audit.actors import names
 from jobs.models import Event
 from jobs.outbox import on
 from operations.actions.reviews import note_end, note_launch
+from operations.health_watch import weigh_drift
 from operations.notify import notify
 from operations.presenters import HEARD, TOPICS, address, sentences
 from systems.models import System
@@ -74,3 +75,14 @@ def note_that_it_ended(event: Event) -> None:
     if system is not None:
         restored = event.payload.get("restored") or ""
         note_end(system=system, label=event.payload["label"], restored=restored, at=event.created_at)
+
+
+@on("metrics.drift-reported")
+def weigh_the_week(event: Event) -> None:
+    """The week's report is there: a week that drifted freezes the system, a stable one ends the alarm."""
+    system = System.objects.filter(slug=event.payload["system"]).first()
+    if system is not None:
+        weigh_drift(
+            system, drifted=event.payload["drifted"], said=event.payload["said"], at=event.created_at,
+            now=timezone.now(),
+        )  # fmt: skip

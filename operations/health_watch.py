@@ -93,6 +93,23 @@ def watch_spending(system: System, *, now: datetime) -> None:
             impose_freeze(system=system, reason=said, cause=Freeze.Cause.COST_SPIKE, by=None, now=now)
 
 
+def weigh_drift(system: System, *, drifted: list[str], said: str, at: datetime, now: datetime) -> None:
+    """What a weekly report found. Drift freezes the system until a mitigation is confirmed; a week without any ends the
+    alarm and lifts nothing: people do."""
+    told = [one for one in open_conditions(system) if one.kind == Condition.Kind.DRIFT]
+    if not drifted:
+        for condition in told:
+            end(condition, now=now)
+        return
+    what = ", ".join(drifted)
+    reason = f"Not as in the week before: {what}. {said}"[:2000]
+    with transaction.atomic():
+        begin(system=system, kind=Condition.Kind.DRIFT, title=f"{system.name} drifts: {what}", said=reason,
+              began_at=at, now=now, roles=("operations", "engineering", "product"))  # fmt: skip
+        if may_freeze_again(system, Freeze.Cause.DRIFT, now=now):
+            impose_freeze(system=system, reason=reason, cause=Freeze.Cause.DRIFT, by=None, now=now)
+
+
 def may_freeze_again(system: System, cause: str, *, now: datetime) -> bool:
     """A mitigation that named a release as the fix gives it its time: until that release has ended, or is seven days
     live."""
