@@ -35,13 +35,14 @@ def commits(item):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
+    """Tests of one module that commit see what those before them left, as their workers do; others do not."""
     pristine = item.config.stash.get(PRISTINE, None)
     if pristine is None:
         return
-    if commits(item):
-        pristine.spoiled = True
-    elif pristine.spoiled:
+    module = item.path if commits(item) else None
+    if pristine.spoiled_by not in (None, module):
         pristine.restore()
+    pristine.spoiled_by = module
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The database as it was before the first test, for tests that count what is in it.
 
-A test that commits leaves rows in tables that refuse to be emptied (the ledger, the trail). Such tests come last, but a
-process that has done its own may take over others from its neighbour: those start from a copy made at the beginning.
+A test that commits leaves rows in tables that refuse to be emptied (the ledger, the trail), which a later test would
+count, or a later worker stumble over. So what follows such a module starts from a copy made at the beginning.
 """
 
 import shutil
@@ -19,7 +19,7 @@ class Pristine:
         self.folder = folder
         self.name = connection.settings_dict["NAME"]
         self.copy = f"{self.name}_pristine"
-        self.spoiled = False
+        self.spoiled_by: Path | None = None  # the module whose tests committed
         self._replace(self.copy, self.name)
 
     def restore(self) -> None:
@@ -27,7 +27,6 @@ class Pristine:
         self._replace(self.name, self.copy)
         shutil.rmtree(self.folder)
         self.folder.mkdir()
-        self.spoiled = False
 
     def drop(self) -> None:
         """Servers that tests started and stopped may hold a connection a moment longer than the database lives."""
