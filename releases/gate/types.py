@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+# Who did something, and what was pinned or verified: an id and a digest, never any other text. Facts that say otherwise
+# cannot be read, so a spoiled name is not taken for a person, nor a spoiled digest for a pin.
+Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+Digest = Annotated[str, msgspec.Meta(pattern="^(sha256:[0-9a-f]{64})?$")]  # empty: none, and the gate says no to it
 
 
 class Question(StrEnum):
@@ -41,9 +46,9 @@ class ItemState(StrEnum):
 
 @dataclass(frozen=True)
 class EvidenceFact:
-    digest: str
+    digest: Digest
     kind: str
-    attached_by: str | None  # None: the product itself
+    attached_by: Id | None  # None: the product itself, which only measures
     attached_at: datetime
     valid_until: datetime | None
 
@@ -60,16 +65,16 @@ class ItemFact:
     rule: str | None  # for auto items: the name of the gate's rule
     side: str
     owner_role: str
-    owner: str | None
+    owner: Id | None
     evidence: tuple[EvidenceFact, ...]  # the living ones
-    verified_by: str | None
+    verified_by: Id | None
     verified_at: datetime | None
-    verified_digests: tuple[str, ...]
+    verified_digests: tuple[Digest, ...]
     sent_back_reason: str | None
     stale_reason: str | None
     not_applicable_reason: str | None
-    not_applicable_proposed_by: str | None
-    not_applicable_confirmed_by: str | None
+    not_applicable_proposed_by: Id | None
+    not_applicable_confirmed_by: Id | None
     conditional: bool
 
 
@@ -78,7 +83,7 @@ class PinFact:
     component: str
     kind: str
     version: int | None  # None: the component has no pin
-    sha256: str | None
+    sha256: Digest | None
     state: str | None
     reviewed: bool
 
@@ -86,7 +91,7 @@ class PinFact:
 @dataclass(frozen=True)
 class VersionFact:
     name: str
-    sha256: str
+    sha256: Digest
     approved: bool
     superseded_at: datetime | None
 
@@ -169,7 +174,7 @@ class PlanFact:
     hours: Decimal
     error_rate_max: Decimal
     p95_ms_max: int
-    source: str | None
+    source: Id | None
 
 
 @dataclass(frozen=True)
@@ -197,7 +202,7 @@ class DrillFact:
 @dataclass(frozen=True)
 class RejectionFact:
     side: str
-    by: str
+    by: Id
     at: datetime
     reason: str
 

@@ -52,6 +52,8 @@ def _state(item: ItemFact, facts: Facts, bars: ReleaseBars, *, now: datetime) ->
     if item.not_applicable_confirmed_by:
         if not item.conditional:
             return ItemState.UNKNOWN, "The standard does not allow this item to be set not applicable."
+        if item.not_applicable_proposed_by is None:
+            return ItemState.UNKNOWN, "Nobody proposed that this does not apply, so nobody could confirm it."
         if item.not_applicable_confirmed_by == item.not_applicable_proposed_by:
             return ItemState.UNKNOWN, "The same person proposed and confirmed that this does not apply."
         return ItemState.NOT_APPLICABLE, item.not_applicable_reason or "Does not apply."
@@ -86,6 +88,8 @@ def _evidence(item: ItemFact, facts: Facts, *, now: datetime) -> tuple[ItemState
     living = {evidence.digest for evidence in item.evidence}
     if not item.verified_digests or set(item.verified_digests) != living:
         return ItemState.WAITING, "The evidence is not the one that was verified."
+    if any(evidence.attached_by is None and evidence.kind != "measurement" for evidence in item.evidence):
+        return ItemState.UNKNOWN, "Nobody is named who attached the evidence, so it may be the person who verified it."
     if any(evidence.attached_by == item.verified_by for evidence in item.evidence):
         return ItemState.UNKNOWN, "The person who attached the evidence verified it."
     horizon = max(now, facts.planned_promotion)

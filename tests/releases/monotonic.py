@@ -3,15 +3,17 @@
 From facts that block, one to three inputs are deleted or made unreadable. The answer may be no-go or a refusal to read
 the facts; a go is a fault. A bounded run is in CI; the long one does a million.
 
-Left out are fields whose emptiness is itself a statement (`SAYS_BY_ABSENCE`: no freeze, not sent back, no end): there
-"nothing" is an answer and not a gap. That those are gathered afresh from tables that always answer is tested elsewhere.
+Whatever is spoiled gets the values of SPOILED, empty fields too: a text where a person, a digest or a number belongs is
+none. Left out are fields whose emptiness is itself a statement (`SAYS_BY_ABSENCE`: no freeze, not sent back, no end):
+there "nothing" is an answer and not a gap. That those are gathered afresh from tables that always answer is tested
+elsewhere.
 """
 
 import random
 import sys
 import time
 from collections.abc import Iterator
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 import msgspec
@@ -20,7 +22,7 @@ from audit import canonical
 from releases import gate
 from releases.gate.types import Question, facts_from_json
 from systems.policy import ReleaseBars
-from tests.releases.sample_facts import NOW, go_facts
+from tests.releases.sample_facts import ANN, BEN, EVE, NOW, go_facts
 
 BARS = ReleaseBars()
 # None of these is a value that a healthy source gives.
@@ -45,18 +47,12 @@ SAYS_BY_ABSENCE = {
     "superseded_at",
     "sent_back_reason",
     "stale_reason",
-    "not_applicable_reason",
-    "not_applicable_proposed_by",
-    "not_applicable_confirmed_by",
     "valid_until",  # evidence without an end
     "question",  # of an item: none, so it blocks neither; comes from the published standard
     "first_release",  # decides which bars apply; comes from whether any release was ever live
-    "breaches",  # none
-    "errors",
-    "conditional",
 }
 # What makes each start block, at a place where the spoiling that follows may land as well.
-BREAKS: tuple[tuple[tuple[str, ...], Any], ...] = (
+BREAKS: tuple[tuple[tuple[str | int, ...], Any], ...] = (
     (("evaluation", "score"), "0.05"),
     (("evaluation", "outcome"), "fail"),
     (("evaluation", "dataset_matches"), False),
@@ -73,10 +69,28 @@ BREAKS: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("plan",), None),
     (("drills",), []),
     (("freezes",), [{"id": "f", "reason": "Drift", "since": canonical.plain(NOW), "spares": None}]),
-    (("rejections",), [{"side": "operations", "by": "x", "at": canonical.plain(NOW), "reason": "No."}]),
+    (("rejections",), [{"side": "operations", "by": EVE, "at": canonical.plain(NOW), "reason": "No."}]),
     (("ownership_gaps",), ["Budget"]),
     (("standard", "approved"), False),
     (("policy", "sha256"), ""),
+    (("answers", 0, "answer"), None),
+    (("pins", 0, "version"), None),
+    (("pins", 0, "sha256"), None),
+    (("pins", 0, "state"), None),
+    (("plan", "source"), None),
+    (("plan", "share"), "0.5"),
+)
+# What makes an item block that people verify.
+ITEM_BREAKS: tuple[dict[str, Any], ...] = (
+    {"evidence": []},
+    {"verified_by": None},
+    {"verified_by": ANN},  # who attached it
+    {"verified_at": None},
+    {"verified_digests": []},
+    {"owner": None},
+    {"not_applicable_proposed_by": BEN},
+    {"not_applicable_proposed_by": BEN, "not_applicable_confirmed_by": BEN, "conditional": True},
+    {"not_applicable_proposed_by": ANN, "not_applicable_confirmed_by": BEN, "conditional": False},
 )
 
 
@@ -89,10 +103,11 @@ def starts() -> list[dict[str, Any]]:
             facts = deepcopy(whole)
             _set(facts, path, value)
             found.append(facts)
-        for kind in ("evidence", "verified_by", "owner"):
+        for change in ITEM_BREAKS:
             facts = deepcopy(whole)
             item = next(i for i in facts["items"] if i["verification"] != "auto" and i["question"] == "canary")
-            item[kind] = [] if kind == "evidence" else None
+            # Taking back a proposal brings back the item as it was before: so that, too, has to block.
+            item |= ({"evidence": []} if "not_applicable_proposed_by" in change else {}) | change
             found.append(facts)
     return [facts for facts in found if not goes(facts)]
 
@@ -108,30 +123,31 @@ def goes(facts: dict[str, Any]) -> bool:
 def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
-        if key not in SAYS_BY_ABSENCE or here == ():
-            if key in SAYS_BY_ABSENCE and key != "question":
-                continue
+        if key not in SAYS_BY_ABSENCE or (key == "question" and here == ()):
             yield (*here, key)
             yield from paths(inner, (*here, key))
 
 
-def spoil(facts: dict[str, Any], path: tuple[Any, ...], value: Any, *, delete: bool) -> None:
-    target: Any = facts
-    for key in path[:-1]:
-        try:
-            target = target[key]
-        except (KeyError, IndexError, TypeError):
-            return
+def spoil(facts: Any, path: tuple[Any, ...], value: Any, *, delete: bool) -> Any:
+    """The facts with that place changed; only what lies on the way is copied. Unchanged where the place is gone."""
+    key, rest = path[0], path[1:]
     try:
-        if delete:
-            del target[path[-1]]
-        elif target[path[-1]] or not isinstance(value, str):  # a text where none was is forged, not spoiled
-            target[path[-1]] = value
+        inner = facts[key]
     except (KeyError, IndexError, TypeError):
-        return
+        return facts
+    if rest and not isinstance(inner, dict | list):
+        return facts
+    changed = copy(facts)
+    if rest:
+        changed[key] = spoil(inner, rest, value, delete=delete)
+    elif delete:
+        del changed[key]
+    else:
+        changed[key] = value
+    return changed
 
 
-def _set(facts: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+def _set(facts: Any, path: tuple[str | int, ...], value: Any) -> None:
     for key in path[:-1]:
         facts = facts[key]
     facts[path[-1]] = value
@@ -145,12 +161,12 @@ def run(cases: int, *, seed: int) -> tuple[int, list[str]]:
     read, opened = 0, []
     for _ in range(cases):
         number = chance.randrange(len(blocked))
-        facts = deepcopy(blocked[number])
+        facts: Any = blocked[number]
         done = []
         for _ in range(chance.randint(1, 3)):
             path, value = chance.choice(places[number]), chance.choice(SPOILED)
             delete = chance.random() < 0.4
-            spoil(facts, path, value, delete=delete)
+            facts = spoil(facts, path, value, delete=delete)
             done.append(f"{'.'.join(map(str, path))} {'deleted' if delete else value!r}")
         try:
             verdict = gate.judge(facts_from_json(facts), BARS, now=NOW)

@@ -21,6 +21,7 @@ from releases.gate.types import (
 from releases.standard.load import parse, shipped
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+ANN, BEN, EVE, SOURCE = (f"01930000-0000-7000-8000-00000000000{n}" for n in range(1, 5))
 STANDARD = parse(shipped()[1])
 
 
@@ -33,7 +34,7 @@ def item_facts() -> tuple[ItemFact, ...]:
     facts = []
     for item in STANDARD.items:
         auto = item.verification == "auto"
-        evidence = EvidenceFact(digest("e"), "file", "ann", NOW - timedelta(days=1), NOW + timedelta(days=30))
+        evidence = EvidenceFact(digest("e"), "file", ANN, NOW - timedelta(days=1), NOW + timedelta(days=30))
         facts.append(
             ItemFact(
                 key=item.key,
@@ -44,9 +45,9 @@ def item_facts() -> tuple[ItemFact, ...]:
                 rule=item.auto_fact,
                 side=item.side,
                 owner_role=item.owner_role,
-                owner="ann",
+                owner=ANN,
                 evidence=() if auto else (evidence,),
-                verified_by=None if auto else "ben",
+                verified_by=None if auto else BEN,
                 verified_at=None if auto else NOW - timedelta(hours=1),
                 verified_digests=() if auto else (digest("e"),),
                 sent_back_reason=None,
@@ -116,7 +117,7 @@ def go_facts(question: Question = Question.RELEASE) -> Facts:
         ),
         budget=BudgetFact("ok", Decimal("12.5"), Decimal(50), Decimal(45), 2, 20),
         freezes=(),
-        plan=PlanFact("canary", Decimal("0.10"), Decimal(24), Decimal("0.015"), 2000, "source-1"),
+        plan=PlanFact("canary", Decimal("0.10"), Decimal(24), Decimal("0.015"), 2000, SOURCE),
         canary=CanaryFact("running", NOW - timedelta(hours=25), Decimal(24), 0, 1000, "pass", (), digest("f")),
         drills=(
             DrillFact("rollback", "d1", NOW - timedelta(days=3), 400),

@@ -19,7 +19,7 @@ from releases.gate import types
 from releases.gate.clearance import missing_signatures
 from releases.gate.types import Facts, ItemFact, Question, SignatureFact, facts_from_json
 from systems.policy import PolicyError, ReleaseBars, release_bars
-from tests.releases.sample_facts import NOW, digest, go_facts
+from tests.releases.sample_facts import ANN, BEN, NOW, digest, go_facts
 
 BARS = ReleaseBars()
 
@@ -81,17 +81,17 @@ CASES: list[tuple[str, Facts]] = [
         lambda item: by_hand(item, verified_digests=(digest("9"),))
     )),
     ("github 825, otterdog 680: self-review", items(
-        lambda item: by_hand(item, evidence=tuple(replace(e, attached_by="ben") for e in item.evidence))
+        lambda item: by_hand(item, evidence=tuple(replace(e, attached_by=BEN) for e in item.evidence))
     )),
     ("kosli: compliant by default", items(lambda item: by_hand(item, evidence=(), verified_digests=()))),
     ("kosli: the template was replaced for this trail", replace(go_facts(), asked_items=("one.item",))),
     ("kosli: an empty template", replace(go_facts(), asked_items=(), items=())),
     ("kosli: a waiver by one person", items(
-        lambda item: replace(item, not_applicable_proposed_by="ann", not_applicable_confirmed_by="ann")
+        lambda item: replace(item, not_applicable_proposed_by=ANN, not_applicable_confirmed_by=ANN)
     )),
     ("cortex: a waiver where the rule allows none", items(
         lambda item: replace(
-            item, conditional=False, not_applicable_proposed_by="ann", not_applicable_confirmed_by="ben"
+            item, conditional=False, not_applicable_proposed_by=ANN, not_applicable_confirmed_by=BEN
         )
     )),
     ("servicenow: no decision matched, so it is skipped", items(
@@ -139,7 +139,7 @@ def test_an_approval_does_not_move_to_another_state() -> None:
     verdict = gate.judge(go_facts(), BARS, now=NOW)
     rows = [
         SignatureFact(side, who, digest("a"), NOW, "passkey", False, True, False)
-        for side, who in (("engineering", "ann"), ("operations", "ben"))
+        for side, who in (("engineering", ANN), ("operations", BEN))
     ]
     assert not missing_signatures(verdict, rows, state_digest=digest("a"), bars=BARS)
     assert len(missing_signatures(verdict, rows, state_digest=digest("b"), bars=BARS)) == 2

@@ -27,7 +27,7 @@ from releases.gate.types import (
     verdict_from_json,
 )
 from systems.policy import ReleaseBars
-from tests.releases.sample_facts import NOW, STANDARD, digest, go_facts
+from tests.releases.sample_facts import ANN, BEN, NOW, STANDARD, digest, go_facts
 
 BARS = ReleaseBars()
 
@@ -177,18 +177,18 @@ def test_the_full_release_asks_for_covered_hours_without_a_breach():
         ({"owner": None}, ItemState.MISSING),
         ({"evidence": ()}, ItemState.MISSING),
         ({"verified_by": None}, ItemState.WAITING),
-        ({"verified_by": "ann"}, ItemState.UNKNOWN),
+        ({"verified_by": ANN}, ItemState.UNKNOWN),
         ({"verified_digests": ()}, ItemState.WAITING),
         ({"verified_digests": (digest("9"),)}, ItemState.WAITING),
         ({"sent_back_reason": "Wrong commit."}, ItemState.SENT_BACK),
         ({"stale_reason": "The prompt changed."}, ItemState.STALE),
-        ({"not_applicable_proposed_by": "ann"}, ItemState.WAITING),
+        ({"not_applicable_proposed_by": ANN}, ItemState.WAITING),
         (
-            {"not_applicable_proposed_by": "ann", "not_applicable_confirmed_by": "ann", "conditional": True},
+            {"not_applicable_proposed_by": ANN, "not_applicable_confirmed_by": ANN, "conditional": True},
             ItemState.UNKNOWN,
         ),
         (
-            {"not_applicable_proposed_by": "ann", "not_applicable_confirmed_by": "ben", "conditional": False},
+            {"not_applicable_proposed_by": ANN, "not_applicable_confirmed_by": BEN, "conditional": False},
             ItemState.UNKNOWN,
         ),
     ],
@@ -209,8 +209,8 @@ def test_not_applicable_takes_two_people_and_a_standard_that_allows_it():
         conditional=True,
         evidence=(),
         not_applicable_reason="No retrieval.",
-        not_applicable_proposed_by="ann",
-        not_applicable_confirmed_by="ben",
+        not_applicable_proposed_by=ANN,
+        not_applicable_confirmed_by=BEN,
     )
     assert judge(facts).go
     assert next(i for i in judge(facts).items if i.key == item.key).state is ItemState.NOT_APPLICABLE
@@ -242,7 +242,7 @@ def test_operations_can_stop_it():
     assert codes(replace(facts, freezes=(frozen,))) == ["frozen"]
     assert codes(replace(facts, freezes=(replace(frozen, spares="other"),))) == ["frozen"]
     assert judge(replace(facts, freezes=(replace(frozen, spares=facts.label),))).go
-    assert codes(replace(facts, rejections=(RejectionFact("operations", "ben", NOW, "No."),))) == ["rejected"]
+    assert codes(replace(facts, rejections=(RejectionFact("operations", BEN, NOW, "No."),))) == ["rejected"]
 
 
 @pytest.mark.parametrize("answer", [None, "no", "maybe"])

@@ -14,7 +14,7 @@ from audit import canonical
 from releases import gate
 from releases.gate.types import Question, Verdict, facts_from_json
 from systems.policy import release_bars
-from tests.releases.sample_facts import NOW, go_facts
+from tests.releases.sample_facts import ANN, BEN, EVE, NOW, go_facts
 
 FILE = Path(__file__).parent / "gate_v1.json"
 RULES = (
@@ -65,13 +65,13 @@ def item(key: str, value: Any) -> dict[str, Any]:
 
 NOT_APPLICABLE = {
     "items.0.not_applicable_reason": "No retrieval.",
-    "items.0.not_applicable_proposed_by": "ann",
-    "items.0.not_applicable_confirmed_by": "ben",
+    "items.0.not_applicable_proposed_by": ANN,
+    "items.0.not_applicable_confirmed_by": BEN,
     "items.0.conditional": True,
 }
 FREEZE = {"id": "f", "reason": "Drift", "since": at(days=1), "spares": None}
 FIRST = {"first_release": True, "evaluation.score": "0.7", "evaluation.baseline_score": None, "retained_release": None}
-EVIDENCE = {"kind": "file", "attached_by": "ann", "attached_at": at(days=1), "valid_until": None}
+EVIDENCE = {"kind": "file", "attached_by": ANN, "attached_at": at(days=1), "valid_until": None}
 BUDGET = "budget.worst_alarm_delay_seconds"
 
 # name -> paths to set; "question", "policy" and "now" are of the vector, everything else of the facts.
@@ -111,13 +111,17 @@ CASES: dict[str, dict[str, Any]] = {
     "item-verified-other-evidence": item("verified_digests", ["sha256:" + "9" * 64]),
     "item-verified-nothing": item("verified_digests", []),
     "item-verified-less": item("verified_digests", ["sha256:" + "e" * 64, "sha256:" + "9" * 64]),
-    "item-verified-by-attacher": item("verified_by", "ann"),
+    "item-verified-by-attacher": item("verified_by", ANN),
     "item-verified-by-one-of-two-attachers": {
         "items.0.evidence": [
             EVIDENCE | {"digest": "sha256:" + "e" * 64},
-            EVIDENCE | {"digest": "sha256:" + "f" * 64, "attached_by": "ben"},
+            EVIDENCE | {"digest": "sha256:" + "f" * 64, "attached_by": BEN},
         ],
         "items.0.verified_digests": ["sha256:" + "e" * 64, "sha256:" + "f" * 64],
+    },
+    "evidence-attached-by-nobody": {"items.0.evidence.0.attached_by": None},
+    "evidence-measured-by-the-product": {
+        "items.0.evidence.0.attached_by": None, "items.0.evidence.0.kind": "measurement"
     },
     "evidence-lapses-now": {"items.0.evidence.0.valid_until": canonical.plain(NOW)},
     "evidence-lapses-in-a-second": {"items.0.evidence.0.valid_until": canonical.plain(NOW + timedelta(seconds=1))},
@@ -130,7 +134,8 @@ CASES: dict[str, dict[str, Any]] = {
     "not-applicable": NOT_APPLICABLE,
     "not-applicable-without-reason": NOT_APPLICABLE | {"items.0.not_applicable_reason": None},
     "not-applicable-proposed": NOT_APPLICABLE | {"items.0.not_applicable_confirmed_by": None},
-    "not-applicable-by-one": NOT_APPLICABLE | {"items.0.not_applicable_confirmed_by": "ann"},
+    "not-applicable-by-one": NOT_APPLICABLE | {"items.0.not_applicable_confirmed_by": ANN},
+    "not-applicable-by-nobody": NOT_APPLICABLE | {"items.0.not_applicable_proposed_by": None},
     "not-applicable-not-allowed": NOT_APPLICABLE | {"items.0.conditional": False},
     "unknown-rule": {"items.1.rule": "nothing"},
     "no-rule": {"items.1.rule": None},
@@ -154,7 +159,7 @@ CASES: dict[str, dict[str, Any]] = {
     "frozen": {"freezes": [FREEZE]},
     "frozen-spares-another": {"freezes": [FREEZE | {"spares": "2026.11.9"}]},
     "frozen-spares-this": {"freezes": [FREEZE | {"spares": "2026.11.2"}]},
-    "rejected": {"rejections": [{"side": "operations", "by": "x", "at": at(hours=1), "reason": "Alerts are muted."}]},
+    "rejected": {"rejections": [{"side": "operations", "by": EVE, "at": at(hours=1), "reason": "Alerts are muted."}]},
     # rules
     "owner-gap": {"ownership_gaps": ["Budget", "Escalation"]},
     "run-missing": {"evaluation": None},
