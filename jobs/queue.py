@@ -10,8 +10,9 @@ from django.utils import timezone
 from jobs import broker
 from jobs.models import Job
 
-# How long a message may wait for a worker. One that is still waiting then is sent again, and the old one is void.
-WAKE_AGAIN = timedelta(seconds=60)
+# How long a message may wait for a worker. One that is still waiting then is sent again, and the old one is void. It is
+# short, since an alarm waits for as long where the broker died with the message in it.
+WAKE_AGAIN = timedelta(seconds=15)
 
 current_job: ContextVar[Job | None] = ContextVar("current_job", default=None)
 
