@@ -27,6 +27,7 @@ from standardwebhooks import Webhook
 from audit import secrets
 from metrics import egress
 from metrics.problems import MetricsError
+from operations import chat
 from operations.models import Channel, Delivery
 from operations.notify import order
 
@@ -126,19 +127,24 @@ def _send(delivery: Delivery, *, now: datetime) -> Outcome:
         return Outcome("The channel was switched off.", final=True)
     if channel.kind == Channel.Kind.EMAIL:
         return _email(delivery, channel.target)
+    if channel.kind == Channel.Kind.APPRISE:
+        return Outcome(chat.send(delivery, channel.target, link=_link(delivery)))
     return _webhook(delivery, channel, now=now)
+
+
+def _link(delivery: Delivery) -> str:
+    return settings.BASE_URL + delivery.notification.url if delivery.notification.url else ""
 
 
 def _email(delivery: Delivery, address: str) -> Outcome:
     notification = delivery.notification
-    link = settings.BASE_URL + notification.url if notification.url else ""
     message = EmailMessage(
         subject=f"[{settings.INSTANCE_NAME}] {notification.title}",
         body=render_to_string(
             "operations/email.txt",
             {
                 "notification": notification,
-                "link": link,
+                "link": _link(delivery),
                 "delivery": delivery,
                 "settings_link": settings.BASE_URL + reverse("operations:mail"),
             },
@@ -198,7 +204,7 @@ def payload(delivery: Delivery) -> str:
             "data": {
                 "title": notification.title,
                 "body": notification.body,
-                "url": settings.BASE_URL + notification.url if notification.url else None,
+                "url": _link(delivery) or None,
                 "system": notification.system.slug if notification.system else None,
                 "subject": notification.subject,
                 "breach_at": notification.breach_at.isoformat() if notification.breach_at else None,

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from accounts.models import User
 from accounts.queries import holders
 from accounts.roles import Role
+from operations import chat
 from operations.models import Channel, Drill, Feedback, MailPreference, Review, RosterLine, StatusChange
 from operations.presenters import CHOICES
 from operations.rules import EXPIRING
@@ -32,14 +33,21 @@ def _people(form: forms.Form, name: str, people: QuerySet[User]) -> None:
 
 class ChannelForm(forms.Form):
     name = forms.CharField(max_length=80, help_text="As people call it: on-call mailbox, incident bot.")
-    kind = forms.ChoiceField(choices=Channel.OFFERED)
-    target = forms.CharField(label="Address", max_length=500, help_text="An e-mail address, or the URL of a webhook.")
+    kind = forms.ChoiceField(choices=Channel.Kind.choices)
+    target = forms.CharField(label="Address", max_length=500)
     topics = forms.MultipleChoiceField(
         choices=CHOICES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text="None chosen: it hears of everything.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        set_up = ", ".join(chat.targets()) or "none yet, see READINESS_CHAT_TARGETS"
+        self.fields[
+            "target"
+        ].help_text = f"An e-mail address, the URL of a webhook, or the name of a chat or pager ({set_up})."
 
 
 class FreezeForm(forms.Form):

@@ -49,6 +49,17 @@ def listing(name: str, default: tuple[str, ...] = ()) -> list[str]:
     return [part.strip() for part in raw.split(",") if part.strip()]
 
 
+def named(name: str) -> dict[str, str]:
+    """`name=value` pairs, separated by blanks or lines. A value may hold a secret: no complaint quotes it."""
+    found: dict[str, str] = {}
+    for number, pair in enumerate(text(name).split(), start=1):
+        key, equals, value = pair.partition("=")
+        if not (key and equals and "://" in value) or key in found or "://" in key:
+            raise ImproperlyConfigured(f"{name}: entry {number} is no name=scheme://address of its own.")
+        found[key] = value
+    return found
+
+
 def mailer(name: str, default: str) -> dict[str, Any]:
     """One entry of MAILERS from a URL. A mail server gets ten seconds: a slow one must not hold up a worker."""
     url = text(name, default)

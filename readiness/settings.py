@@ -262,7 +262,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ComponentKind": "systems.kinds.Kind",
         "SourceKind": "metrics.models.Source.Kind",
-        "ChannelKind": "operations.models.Channel.OFFERED",
+        "ChannelKind": "operations.models.Channel.Kind",
         "DrillKind": "operations.models.Drill.Kind",
         "VersionState": "systems.models.Version.State",
         "ChannelState": "operations.models.Channel.State",
@@ -305,6 +305,9 @@ MAILERS = {"default": env.mailer("EMAIL_URL", "consolemail://")}
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "readiness@localhost")
 # host:port or CIDR that may be fetched although it is not a public address (an internal Prometheus is normal).
 EGRESS_ALLOW = env.listing("READINESS_EGRESS_ALLOW")
+# Chat and pager services by name, as apprise writes their addresses. Only the operator sets them: they are secrets, and
+# apprise goes wherever they point.
+CHAT_TARGETS = env.named("READINESS_CHAT_TARGETS")
 # Folders in which evaluation files may be read, and nothing outside of them.
 EVALUATION_ROOTS = env.listing("READINESS_EVALUATION_ROOTS")
 # Where release tickets live, and the token with which their bundle is announced there; without one, nothing is written.

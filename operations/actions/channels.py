@@ -15,7 +15,7 @@ from audit import canonical, secrets
 from audit.ledger import append
 from metrics import egress
 from metrics.problems import MetricsError
-from operations import rules
+from operations import chat, rules
 from operations.deliver import TEST_TOPIC
 from operations.errors import InvalidInput, Refused, refuse
 from operations.models import Channel, Delivery, Notification
@@ -143,6 +143,10 @@ def _check(kind: str, target: str, topics: Sequence[str]) -> None:
             egress.check_url(target)
         except MetricsError as error:
             raise InvalidInput(error.detail) from error
+    elif kind == Channel.Kind.APPRISE:
+        if target not in chat.targets():
+            known = f"They are: {', '.join(chat.targets())}." if chat.targets() else "There is none yet."
+            raise InvalidInput(f"{target} is no target that the operator has set in READINESS_CHAT_TARGETS. {known}")
     else:
         raise InvalidInput(f"A channel is one of {', '.join(Channel.Kind.values)}.")
 
@@ -154,7 +158,7 @@ def _new_secret() -> str:
 
 def _named(channel: Channel) -> str:
     """How the record names a target. A webhook's path and query may hold a key: host and digest tell enough."""
-    if channel.kind == Channel.Kind.EMAIL:
+    if channel.kind != Channel.Kind.WEBHOOK:
         return channel.target
     return f"{urlsplit(channel.target).netloc} {canonical.digest(channel.target)}"
 

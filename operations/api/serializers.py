@@ -179,7 +179,7 @@ class ChannelSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     system = serializers.CharField(allow_null=True)
     name = serializers.CharField()
-    kind = serializers.ChoiceField(Channel.OFFERED)
+    kind = serializers.ChoiceField(Channel.Kind.choices)
     target = serializers.CharField(help_text="Without a webhook's query string, which may be a key.")
     topics = serializers.ListField(child=serializers.CharField())
     state = serializers.ChoiceField(Channel.State.choices)
@@ -201,7 +201,7 @@ def channel(row: Channel) -> dict[str, Any]:
 
 class NewChannelSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80)
-    kind = serializers.ChoiceField(Channel.OFFERED)
+    kind = serializers.ChoiceField(Channel.Kind.choices)
     target = serializers.CharField(max_length=500)
     topics = serializers.ListField(child=serializers.ChoiceField(list(TOPICS)), required=False, default=list)
 

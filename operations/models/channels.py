@@ -12,14 +12,13 @@ from web.ids import uuid7
 
 
 class Channel(models.Model):
-    """One address outside that hears of things: an on-call mailbox, or a webhook signed by Standard Webhooks."""
+    """One address outside that hears of things: an on-call mailbox, a webhook signed by Standard Webhooks, or a chat or
+    pager service that the operator set: of that one, the target is a name."""
 
     class Kind(models.TextChoices):
         EMAIL = "email", "E-mail"
         WEBHOOK = "webhook", "Webhook"
-        APPRISE = "apprise", "Chat or pager (set by the operator)"  # not delivered yet, so not offered
-
-    OFFERED = [(kind.value, kind.label) for kind in (Kind.EMAIL, Kind.WEBHOOK)]
+        APPRISE = "apprise", "Chat or pager, set by the operator"
 
     class State(models.TextChoices):
         ACTIVE = "active", "Active"
@@ -64,7 +63,7 @@ class Channel(models.Model):
     @property
     def shown_target(self) -> str:
         """The target without what may be a key: a webhook's query string is for its admin alone."""
-        if self.kind == self.Kind.EMAIL:
+        if self.kind != self.Kind.WEBHOOK:
             return self.target
         url = urlsplit(self.target)
         return f"{url.scheme}://{url.netloc}{url.path}" + ("?…" if url.query else "")

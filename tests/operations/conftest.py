@@ -85,6 +85,7 @@ class Receiver:
     def __init__(self):
         self.requests = []
         self.answers = []  # statuses for the next requests; then 200
+        self.location = ""  # where a redirect points to
         self._server = None
         self._may_answer = threading.Event()
         self._may_answer.set()
@@ -99,6 +100,8 @@ class Receiver:
                 receiver.requests.append((dict(self.headers), body))
                 receiver._may_answer.wait(60)
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                if receiver.location:
+                    self.send_header("Location", receiver.location)
                 self.end_headers()
 
             def handle(self):
