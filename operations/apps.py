@@ -15,3 +15,5 @@ class OperationsConfig(AppConfig):
         every("operations.watch_health", seconds=60)
         every("operations.escalate", seconds=60)
         every("operations.look_at_reviews", seconds=300)
+        every("operations.run_drills", seconds=10)
+        every("operations.remind", seconds=300)

@@ -208,6 +208,7 @@ def payload(delivery: Delivery) -> str:
                 "system": notification.system.slug if notification.system else None,
                 "subject": notification.subject,
                 "breach_at": notification.breach_at.isoformat() if notification.breach_at else None,
+                **notification.details,
             },
         },
         ensure_ascii=False,

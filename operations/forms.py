@@ -10,8 +10,18 @@ from accounts.models import User
 from accounts.queries import holders
 from accounts.roles import Role
 from operations import chat
-from operations.models import Channel, Drill, Feedback, MailPreference, Review, RosterLine, StatusChange
+from operations.models import (
+    Channel,
+    Drill,
+    Feedback,
+    MailPreference,
+    Review,
+    RosterLine,
+    RunbookVersion,
+    StatusChange,
+)
 from operations.presenters import CHOICES
+from operations.queries import channels_for, newest_versions
 from operations.rules import EXPIRING
 from systems.models import System
 
@@ -92,6 +102,23 @@ class DrillForm(forms.Form):
         max_length=4000,
         help_text="What will be broken, and what must happen.",
     )
+    scheduled_for = forms.DateField(
+        label="On", required=False, widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="Whoever takes part is reminded two days before.",
+    )  # fmt: skip
+    runbook = forms.ModelChoiceField(
+        RunbookVersion.objects.none(),
+        required=False,
+        help_text="The one that is followed: passed, it counts as tested.",
+    )
+    by_product = forms.BooleanField(
+        label="The product runs it", required=False,
+        help_text="Budget alarm and rollback: synthetic requests in staging, times by the product.",
+    )  # fmt: skip
+    hook = forms.ModelChoiceField(
+        Channel.objects.none(), label="Webhook of the deploy system", required=False,
+        help_text="For a rollback that the product runs: it is told what to restore, and confirms.",
+    )  # fmt: skip
     participants = forms.ModelMultipleChoiceField(
         User.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, help_text="You take part anyway."
     )
@@ -99,6 +126,11 @@ class DrillForm(forms.Form):
     def __init__(self, *args: Any, system: System, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _people(self, "participants", members(system, now=now))
+        hooks = channels_for(system).filter(kind=Channel.Kind.WEBHOOK, state=Channel.State.ACTIVE)
+        for name, found in (("runbook", newest_versions(system)), ("hook", hooks)):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.queryset = found
 
 
 class MomentForm(forms.Form):

@@ -1,6 +1,6 @@
 """Telling people: one notification, and a delivery for each channel and person it concerns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -27,11 +27,12 @@ def notify(
     key: str = "",
     breach_at: datetime | None = None,
     only: Channel | None = None,
+    details: Mapping[str, str] | None = None,
 ) -> Notification:
     """Tells the channels that listen to `topic` and, by e-mail, whoever holds one of `roles`, and `people` besides.
 
     `key` names what happened: told twice, it is sent once. `breach_at` makes it an alarm, whose delay is measured from
-    then. `only` is for the test message, which goes to one channel whatever it listens to.
+    then. `only` sends it to one channel, whatever that one listens to. `details` are for the programs behind webhooks.
     """
     with transaction.atomic():
         notification, created = Notification.objects.get_or_create(
@@ -43,6 +44,7 @@ def notify(
                 "title": " ".join(title.split())[:200],
                 "body": body,
                 "url": url,
+                "details": dict(details or {}),
                 "breach_at": breach_at,
                 "created_at": now,
             },

@@ -96,6 +96,13 @@ TOPICS: dict[str, Presenter] = {
         SIGNERS,
         alarm=True,
     ),
+    "releases.evidence-expired": Presenter(
+        "Evidence expired",
+        "Evidence of {system} {label} has expired",
+        "{title}, which backs {item}, is not valid any more. The item blocks until newer evidence is verified.",
+        BUILDERS,
+        alarm=True,
+    ),
     "accounts.role-granted": Presenter(
         "Role granted",
         "{name} was granted the role {role}",
@@ -151,6 +158,9 @@ TOPICS: dict[str, Presenter] = {
     "operations.review-overdue": Presenter("Review overdue", "", "", (), page="system"),
     "operations.follow-up-due": Presenter("Follow-up due", "", "", (), page="system"),
     "operations.drill-due": Presenter("Drill due", "", "", (), page="system"),
+    "operations.drill-lapsed": Presenter("Drill lapsed", "", "", (), page="system"),
+    "operations.rollback-drill": Presenter("Rollback drill, for its deploy system", "", "", (), page="system"),
+    "operations.risk-due": Presenter("Risk to look at again", "", "", (), page="system"),
     "operations.incident-opened": Presenter("Incident opened", "", "", (), page="system"),
     "operations.incident-closed": Presenter("Incident closed", "", "", (), page="system"),
     "operations.escalated": Presenter("Escalated alarm", "", "", (), page="system"),

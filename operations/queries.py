@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import User
 from accounts.queries import roles_of
-from operations.models import Channel, Delivery, Drill, Freeze, Notification, StatusChange
+from operations.models import Channel, Delivery, Drill, Freeze, Notification, RunbookVersion, StatusChange
 from operations.rules import Person, StatusState
 from systems.models import System
 from web.problems import NotFound
@@ -98,6 +98,13 @@ def alarm_delays(system: System, now: datetime, *, days: int = 30) -> AlarmDelay
 def channels_for(system: System | None) -> QuerySet[Channel]:
     """Channels that hear of a system: its own and the organisation's."""
     return Channel.objects.filter(Q(system=None) | Q(system=system)).select_related("system")
+
+
+def newest_versions(system: System) -> QuerySet[RunbookVersion]:
+    """The version of each runbook that counts."""
+    newest = RunbookVersion.objects.filter(runbook=OuterRef("runbook")).order_by("-number").values("pk")[:1]
+    rows = RunbookVersion.objects.filter(runbook__system=system, pk=Subquery(newest))
+    return rows.select_related("runbook").order_by("runbook__title")
 
 
 def proven_alarm_channels(system: System) -> int:

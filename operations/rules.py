@@ -52,6 +52,7 @@ class FreezeState:
 class DrillState:
     state: str  # planned | running | ended
     recovered: bool = False
+    by_product: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ def during_drill(drill: DrillState, person: Person) -> list[Reason]:
 
 def mark_recovered(drill: DrillState, person: Person) -> list[Reason]:
     reasons = during_drill(drill, person)
+    if drill.by_product:
+        reasons.append(Reason("The product runs this drill, and takes its times itself."))
     if drill.recovered:
         reasons.append(Reason("Recovery is marked already: a measured time is not measured twice."))
     return reasons

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from jobs.models import Slot
 from jobs.tasks import job_task
-from operations import budget_watch, deliver, escalation, health_watch, reviewing
+from operations import budget_watch, deliver, escalation, health_watch, rehearsing, reminding, reviewing
 
 
 @job_task("operations.deliver")
@@ -38,3 +38,13 @@ def escalate(*, now: datetime) -> None:
 @job_task("operations.look_at_reviews")
 def look_at_reviews(*, now: datetime) -> None:
     reviewing.look(now=now)
+
+
+@job_task("operations.run_drills")
+def run_drills(*, now: datetime) -> None:
+    rehearsing.advance_all(now=now)
+
+
+@job_task("operations.remind")
+def remind(*, now: datetime) -> None:
+    reminding.look(now=now)

@@ -15,6 +15,7 @@ class ReleasesConfig(AppConfig):
         every("releases.watch_rollouts", seconds=30)
         every("releases.judge_waiting", seconds=60)
         every("releases.ask_for_signatures", seconds=60)
+        every("releases.look_at_evidence", seconds=60)
         post_migrate.connect(publish_standard, sender=self)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from jobs.tasks import job_task
-from releases import asking, bundling, judging, ticket, watching
+from releases import asking, bundling, judging, lapsing, ticket, watching
 
 
 @job_task("releases.judge_run")
@@ -24,6 +24,11 @@ def watch_rollouts(*, now: datetime) -> None:
 @job_task("releases.ask_for_signatures")
 def ask_for_signatures(*, now: datetime) -> None:
     asking.look(now=now)
+
+
+@job_task("releases.look_at_evidence")
+def look_at_evidence(*, now: datetime) -> None:
+    lapsing.look(now=now)
 
 
 @job_task("releases.request_sign_off")

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from operations.budget import NANO, BudgetState
+from operations.drill_schedule import Scheduled
 from operations.models import Channel, Delivery, Drill, Freeze, StatusChange
 from operations.presenters import TOPICS
 from operations.queries import Alarm
@@ -125,6 +126,9 @@ class DrillSerializer(serializers.Serializer[Any]):
     environment = serializers.CharField()
     release_label = serializers.CharField()
     plan = serializers.CharField()
+    scheduled_for = serializers.DateField(allow_null=True)
+    by_product = serializers.BooleanField()
+    runbook = serializers.CharField(allow_null=True)
     state = serializers.ChoiceField(Drill.State.choices)
     outcome = serializers.CharField()
     started_at = serializers.DateTimeField(allow_null=True)
@@ -147,6 +151,9 @@ def drill(row: Drill) -> dict[str, Any]:
         "environment": row.environment,
         "release_label": row.release_label,
         "plan": row.plan,
+        "scheduled_for": row.scheduled_for,
+        "by_product": row.by_product,
+        "runbook": str(row.runbook) if row.runbook else None,
         "state": row.state,
         "outcome": row.outcome,
         "started_at": row.started_at,
@@ -164,6 +171,38 @@ class PlanSerializer(serializers.Serializer[Any]):
     plan = serializers.CharField(max_length=4000)
     release_label = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
     participants = serializers.ListField(child=serializers.EmailField(), required=False, default=list)
+    scheduled_for = serializers.DateField(required=False, allow_null=True, default=None)
+    runbook = serializers.UUIDField(
+        required=False, allow_null=True, default=None, help_text="Whose newest version is followed."
+    )
+    by_product = serializers.BooleanField(
+        required=False, default=False, help_text="Budget alarm and rollback: the product runs it against staging."
+    )
+    hook = serializers.UUIDField(
+        required=False, allow_null=True, default=None, help_text="The webhook that a rollback by the product tells."
+    )
+
+
+class AcknowledgeSerializer(serializers.Serializer[Any]):
+    restored = serializers.CharField(max_length=100, help_text="The release that serves again, or `fallback`.")
+
+
+class ScheduledSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(Drill.Kind.choices)
+    state = serializers.ChoiceField(["missing", "ok", "alert", "lapsed"])
+    passed_at = serializers.DateTimeField(allow_null=True)
+    counts_until = serializers.DateTimeField(allow_null=True)
+    next = serializers.UUIDField(allow_null=True, help_text="The drill of this kind that is planned or runs.")
+
+
+def scheduled(row: Scheduled) -> dict[str, Any]:
+    return {
+        "kind": row.kind,
+        "state": row.state,
+        "passed_at": row.passed_at,
+        "counts_until": row.counts_until,
+        "next": str(row.next.pk) if row.next else None,
+    }
 
 
 class MomentSerializer(serializers.Serializer[Any]):

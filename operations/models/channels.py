@@ -83,6 +83,7 @@ class Notification(models.Model):
     title = models.CharField(max_length=200)
     body = models.TextField(blank=True)
     url = models.CharField(max_length=500, blank=True, help_text="A path of this site.")
+    details = models.JSONField(default=dict, blank=True, help_text="What a webhook carries besides, for programs.")
     breach_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)

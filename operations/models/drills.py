@@ -89,6 +89,12 @@ class Drill(models.Model):
                 name="operations_drill_passed_recovered", condition=~Q(outcome="passed") | Q(recovered_at__isnull=False)
             ),
             models.CheckConstraint(
+                name="operations_drill_product_runs",
+                condition=Q(by_product=False, hook=None)
+                | Q(by_product=True, kind="budget_alarm", hook=None)
+                | Q(by_product=True, kind="rollback", hook__isnull=False),
+            ),
+            models.CheckConstraint(
                 name="operations_drill_time_runs_forward",
                 condition=(Q(recovered_at=None) | Q(recovered_at__gte=models.F("started_at")))
                 & (Q(ended_at=None) | Q(ended_at__gte=models.F("started_at"))),
@@ -102,7 +108,12 @@ class Drill(models.Model):
     @property
     def facts(self) -> DrillState:
         """What the rules ask."""
-        return DrillState(state=self.state, recovered=self.recovered_at is not None)
+        return DrillState(state=self.state, recovered=self.recovered_at is not None, by_product=self.by_product)
+
+    @property
+    def trail_label(self) -> str:
+        """Under which name the trail keeps the synthetic requests of this drill: they count for no system."""
+        return f"drill:{self.pk.hex}"
 
 
 class DrillMoment(models.Model):
@@ -111,7 +122,9 @@ class DrillMoment(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     drill = models.ForeignKey(Drill, on_delete=models.CASCADE, related_name="moments")
     at = models.DateTimeField()
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, help_text="None: the product."
+    )
     text = models.CharField(max_length=500)
 
     class Meta:

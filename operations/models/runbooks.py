@@ -46,7 +46,7 @@ class RunbookVersion(models.Model):
         constraints = [models.UniqueConstraint(fields=["runbook", "number"], name="operations_runbook_version_once")]
 
     def __str__(self) -> str:
-        return f"version {self.number}"
+        return f"{self.runbook.title}, version {self.number}"
 
 
 class DegradationPlan(models.Model):

@@ -12,6 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from audit import vault
 from operations import rules
 from operations.actions import drills as act
+from operations.drill_schedule import schedule
+from operations.errors import InvalidInput
 from operations.forms import DrillForm, EndForm, MomentForm
 from operations.models import Drill
 from operations.views.shared import Visit, checked, visit
@@ -24,9 +26,13 @@ def drills(request: HttpRequest, slug: str) -> HttpResponse:
     reasons = rules.plan_drill(there.person)
     form = DrillForm(request.POST or None, system=there.system, now=there.now)
     if request.method == "POST" and form.is_valid():
-        drill = act.plan_drill(system=there.system, by=there.user, now=there.now, **form.cleaned_data)
-        messages.success(request, "The drill is planned. Start it when everybody is there: its clock starts with it.")
-        return redirect("operations:drill", slug, drill.pk)
+        try:
+            drill = act.plan_drill(system=there.system, by=there.user, now=there.now, **form.cleaned_data)
+        except InvalidInput as problem:
+            form.add_error(None, problem.detail)
+        else:
+            messages.success(request, "The drill is planned. Its clock starts when it is started.")
+            return redirect("operations:drill", slug, drill.pk)
     page = keyset_page(
         Drill.objects.filter(system=there.system).select_related("planned_by"),
         order=("-planned_at", "-pk"),
@@ -38,6 +44,7 @@ def drills(request: HttpRequest, slug: str) -> HttpResponse:
         {
             **there.frame("operations:drills"),
             "page": page,
+            "schedule": schedule(there.system, now=there.now),
             "form": form,
             "reason": reasons[0].text if reasons else "",
         },
@@ -55,7 +62,8 @@ def drill(request: HttpRequest, slug: str, drill_id: UUID) -> HttpResponse:
 def start(request: HttpRequest, slug: str, drill_id: UUID) -> HttpResponse:
     there = visit(request, slug)
     found = act.start_drill(drill=_drill(there, drill_id), by=there.user, now=there.now)
-    messages.success(request, "The clock runs.")
+    runs = "The product runs it: look here again in a minute." if found.by_product else "The clock runs."
+    messages.success(request, runs)
     return _back(found)
 
 
@@ -111,7 +119,7 @@ def evidence(request: HttpRequest, slug: str, drill_id: UUID) -> HttpResponse:
 
 def _drill(there: Visit, drill_id: UUID) -> Drill:
     return get_object_or_404(
-        Drill.objects.select_related("system", "planned_by", "started_by", "ended_by"),
+        Drill.objects.select_related("system", "planned_by", "started_by", "ended_by", "hook", "runbook__runbook"),
         pk=drill_id,
         system=there.system,
     )
@@ -142,7 +150,13 @@ def _page(request: HttpRequest, there: Visit, found: Drill, form: EndForm) -> Ht
 def _events(found: Drill) -> list[dict[str, object]]:
     """The timeline, newest first: what the clock knows, and what people noted."""
     events: list[dict[str, object]] = [
-        {"status": "noted", "sentence": moment.text, "who": moment.by.name, "at": moment.at, "absolute": True}
+        {
+            "status": "noted",
+            "sentence": moment.text,
+            "who": moment.by.name if moment.by else "",
+            "at": moment.at,
+            "absolute": True,
+        }
         for moment in found.moments.select_related("by")
     ]
     marks = [

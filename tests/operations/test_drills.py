@@ -67,7 +67,7 @@ def test_only_a_passed_drill_that_is_young_enough_counts(system, other_system, o
     run(system, oli, now)
     later = now + timedelta(days=91)
     run(system, oli, later - timedelta(hours=3), outcome="failed")
-    run(system, oli, later - timedelta(hours=3), kind="runbook")
+    run(system, oli, later - timedelta(hours=3), kind="degradation")
     run(other_system, oli, later - timedelta(hours=3))
     assert latest_passed(system, "rollback", now=later, validity_days=90) is None
     assert latest_passed(system, "rollback", now=later, validity_days=92) is not None

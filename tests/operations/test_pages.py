@@ -199,7 +199,7 @@ def test_pages_ask_no_more_of_the_database_as_they_grow(system, people, visit, a
         seen = freeze.mitigation_digest
         confirm_mitigation(freeze=freeze, side="engineering", seen=seen, by=ed, now=now)
         drill = plan_drill(
-            system=system, kind="runbook", environment="staging", plan="x", participants=[], by=oli, now=now
+            system=system, kind="degradation", environment="staging", plan="x", participants=[], by=oli, now=now
         )
         start_drill(drill=drill, by=oli, now=now)
         for _ in range(3):

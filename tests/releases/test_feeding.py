@@ -22,9 +22,13 @@ pytestmark = pytest.mark.django_db
 
 def drill(stage, kind, *, outcome="passed", now=NOW):
     operator = stage.people.operator
+    followed = None
+    if kind == "runbook":
+        followed = write_runbook(system=stage.system, title="A", kind="other", text=FULL, by=operator, now=now)
     planned = plan_drill(
-        system=stage.system, kind=kind, environment="staging", plan="x", participants=[], by=operator, now=now
-    )
+        system=stage.system, kind=kind, environment="staging", plan="x", participants=[], by=operator, now=now,
+        runbook=followed,
+    )  # fmt: skip
     running = start_drill(drill=planned, by=operator, now=now)
     mark_recovered(drill=running, by=operator, now=now + timedelta(minutes=4))
     end_drill(drill=running, outcome=outcome, log="ok", by=operator, now=now + timedelta(minutes=5))
