@@ -7,14 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
+
+from django.core.cache import caches
 
 from audit import trail
 from systems.models import RunningPolicy, System
 from systems.policy import SHIPPED_RUNNING_LIMITS, RunningLimits, running_limits
 
 NANO = 10**9
+LATELY = 2  # seconds
 
 Level = Literal["ok", "alert", "exceeded"]
 
@@ -99,6 +102,12 @@ def budget_state(system: System, now: datetime) -> BudgetState:
         day=today.day,
         unknown_share=_share(rates.requests - rates.cost_known, rates.requests),
     )
+
+
+def lately[T](what: str, ask: Callable[[], T]) -> T:
+    """The answer of a moment ago, where there is one: applications ask before every call, and spending takes seconds to
+    be summed up anyway."""
+    return cast("T", caches["near"].get_or_set(f"budget:{what}", ask, LATELY))
 
 
 def _share(part: int, whole: int) -> Decimal:

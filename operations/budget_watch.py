@@ -1,4 +1,4 @@
-"""Looking at every system's spending, and raising an alarm when a threshold was crossed."""
+"""Looking at the spending of every system and of its tenants, and raising an alarm when a threshold was crossed."""
 
 import logging
 from datetime import datetime
@@ -11,7 +11,8 @@ from audit import trail
 from audit.actors import SYSTEM
 from audit.ledger import append
 from operations.budget import BudgetState, budget_state, crossed_at, day_of, usd
-from operations.models import BudgetAlarm
+from operations.conditions import begin, end, open_conditions
+from operations.models import BudgetAlarm, Condition, TenantBudget
 from operations.notify import notify
 from systems.models import System
 
@@ -27,6 +28,7 @@ def watch_all(*, now: datetime) -> None:
     for system in System.objects.all():
         try:
             watch(system, now=now)
+            watch_tenants(system, now=now)
         except Exception as error:
             log.exception("The budget of %s could not be watched", system.slug)
             failed.append(f"{system.slug}: {error}")
@@ -82,6 +84,34 @@ def watch(system: System, *, now: datetime) -> BudgetAlarm | None:
                 },
             )
     return alarm
+
+
+def watch_tenants(system: System, *, now: datetime) -> None:
+    """Each tenant's own budget. It stops no release: the application asks, and refuses that tenant."""
+    today = day_of(system.time_zone, now)
+    spent_by = {}
+    for budget in TenantBudget.objects.filter(system=system).select_related("owner"):
+        spent = trail.spend(system.slug, since=today.start, until=today.end, tenant=budget.tenant)
+        spent_by[budget.tenant] = spent
+        for kind, limit, what in (
+            (Condition.Kind.TENANT_ALERT, budget.alert_nanousd, "comes close to its budget"),
+            (Condition.Kind.TENANT_EXCEEDED, budget.cap_nanousd, "has used up its budget"),
+        ):
+            if spent >= limit:
+                begin(
+                    system=system,
+                    kind=kind,
+                    about=budget.tenant,
+                    title=f"Tenant {budget.tenant} of {system.name} {what}",
+                    said=f"{usd(spent)} of {usd(budget.cap_nanousd)} were spent on {today.day}.",
+                    began_at=reached_at(system, limit, now=now, tenant=budget.tenant),
+                    now=now,
+                    roles=("operations", "product"),
+                )
+    for condition in open_conditions(system):
+        over = condition.began_at < today.start or condition.about not in spent_by
+        if over and condition.kind in (Condition.Kind.TENANT_ALERT, Condition.Kind.TENANT_EXCEEDED):
+            end(condition, now=now)
 
 
 def _raised(which: dict[str, Any]) -> bool:

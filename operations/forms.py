@@ -12,6 +12,7 @@ from accounts.roles import Role
 from operations import chat
 from operations.models import (
     Channel,
+    DegradationPlan,
     Drill,
     Feedback,
     MailPreference,
@@ -82,10 +83,30 @@ class ConfirmForm(forms.Form):
 
 class StatusForm(forms.Form):
     status = forms.ChoiceField(choices=StatusChange.Status.choices)
+    step = forms.TypedChoiceField(
+        label="Step of the plan", required=False, coerce=int, empty_value=None,
+        help_text="It says itself what callers are told.",
+    )  # fmt: skip
     hours = forms.ChoiceField(
         label="For", choices=SPANS, initial="4", help_text="Degraded and fallback end by themselves; a stop does not."
     )
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), max_length=2000)
+
+    def __init__(self, *args: Any, plan: DegradationPlan | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        steps = dict(enumerate(plan.steps if plan else (), start=1))
+        self.statuses = {number: step["status"] for number, step in steps.items()}
+        field = self.fields["step"]
+        assert isinstance(field, forms.ChoiceField)
+        named = [(number, f"{number}: {step['do']} ({step['status']})") for number, step in steps.items()]
+        field.choices = [("", "No step"), *named]
+
+    def clean(self) -> dict[str, Any]:
+        """A step says the status."""
+        given = super().clean() or self.cleaned_data
+        if given.get("step"):
+            given["status"] = self.statuses[given["step"]]
+        return given
 
     def expires_at(self, now: datetime) -> datetime | None:
         if self.cleaned_data["status"] not in EXPIRING:

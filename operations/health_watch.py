@@ -1,5 +1,5 @@
-"""Looking at every launched system once a minute: errors, broken answers, silence, cost spikes, tenants; and at
-ourselves. What froze a system for a cause freezes it again for the same one only once the fix had its time."""
+"""Looking at every launched system once a minute: errors, broken answers, silence, cost spikes; and at ourselves.
+What froze a system for a cause freezes it again for the same one only once the fix had its time."""
 
 import logging
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from operations.actions.freezes import impose_freeze
 from operations.budget import day_of, limits_of, usd
 from operations.budget_watch import reached_at
 from operations.conditions import begin, end, open_conditions
-from operations.models import Condition, Freeze, Launch, TenantBudget
+from operations.models import Condition, Freeze, Launch
 from operations.numbers import bars_of
 from operations.spending import spike
 from systems.models import System
@@ -34,7 +34,6 @@ def watch_all(*, now: datetime) -> None:
         try:
             watch(system, now=now)
             watch_spending(system, now=now)
-            watch_tenants(system, now=now)
         except Exception as error:
             log.exception("%s could not be watched", system.slug)
             failed.append(f"{system.slug}: {error}")
@@ -120,34 +119,6 @@ def may_freeze_again(system: System, cause: str, *, now: datetime) -> bool:
     if fix is None:  # not live yet
         return last.lifted_at is None or now >= last.lifted_at + FIX_TIME
     return fix.ended_at is not None or now >= fix.live_at + FIX_TIME
-
-
-def watch_tenants(system: System, *, now: datetime) -> None:
-    """Each tenant's own budget. It stops no release: the application asks, and refuses that tenant."""
-    today = day_of(system.time_zone, now)
-    spent_by = {}
-    for budget in TenantBudget.objects.filter(system=system).select_related("owner"):
-        spent = trail.spend(system.slug, since=today.start, until=today.end, tenant=budget.tenant)
-        spent_by[budget.tenant] = spent
-        for kind, limit, what in (
-            (Condition.Kind.TENANT_ALERT, budget.alert_nanousd, "comes close to its budget"),
-            (Condition.Kind.TENANT_EXCEEDED, budget.cap_nanousd, "has used up its budget"),
-        ):
-            if spent >= limit:
-                begin(
-                    system=system,
-                    kind=kind,
-                    about=budget.tenant,
-                    title=f"Tenant {budget.tenant} of {system.name} {what}",
-                    said=f"{usd(spent)} of {usd(budget.cap_nanousd)} were spent on {today.day}.",
-                    began_at=reached_at(system, limit, now=now, tenant=budget.tenant),
-                    now=now,
-                    roles=("operations", "product"),
-                )
-    for condition in open_conditions(system):
-        over = condition.began_at < today.start or condition.about not in spent_by
-        if over and condition.kind in (Condition.Kind.TENANT_ALERT, Condition.Kind.TENANT_EXCEEDED):
-            end(condition, now=now)
 
 
 def watch_beat(last: datetime | None, *, now: datetime) -> Condition | None:

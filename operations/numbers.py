@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count
 
 from audit import trail
+from metrics.models import DriftReport
 from operations.budget import NANO, day_of, limits_of
 from operations.models import BudgetAlarm, Drill, Feedback, Freeze, Incident, Notification
 from operations.objectives import objectives
@@ -52,6 +53,7 @@ def gather(system: System, *, since: datetime, until: datetime, release: str = "
             {"id": str(row.pk), "title": row.title, "severity": row.severity, "state": row.state}
             for row in Incident.objects.filter(**within, opened_at__gte=since, opened_at__lt=until)[:200]
         ],
+        "drift": _drift(system, since=since, until=until),
         "feedback": _feedback(system, since=since, until=until, release=release),
         "alarms": Notification.objects.filter(
             **within, breach_at__isnull=False, created_at__gte=since, created_at__lt=until
@@ -97,6 +99,24 @@ def objectives_of(system: System, *, since: datetime, until: datetime) -> Any:
     window = trail.rates(system.slug, since=since, until=until)
     hour = trail.rates(system.slug, since=max(since, until - HOUR), until=until)
     return objectives(window, hour, limits=limits_of(system), error_rate_max=bars_of(system).error_rate_max)
+
+
+def _drift(system: System, *, since: datetime, until: datetime) -> dict[str, Any] | None:
+    """The latest weekly report whose week ended in the period: the largest stability index, and what drifted."""
+    report = DriftReport.objects.filter(system=system, until__gt=since, until__lte=until).first()
+    if report is None:
+        return None
+    indexes = {figure["name"]: Decimal(figure["psi"]) for figure in report.figures if figure.get("psi") is not None}
+    most = max(indexes, key=lambda name: indexes[name], default="")
+    return {
+        "report": str(report.pk),
+        "until": report.until.isoformat(),
+        "index": _text(indexes[most]) if most else None,
+        "feature": most,
+        "threshold": _text(report.psi_max.normalize()),
+        "drifted": report.drifted,
+        "digest": report.digest,
+    }
 
 
 def _feedback(system: System, *, since: datetime, until: datetime, release: str) -> dict[str, int]:

@@ -46,7 +46,7 @@ def latest_passed(system: System, kind: str, *, now: datetime, validity_days: in
 
 def status_now(system: System, now: datetime) -> StatusState:
     """What callers are told. A degraded mode whose end has passed is over; a stop has no end."""
-    change = StatusChange.objects.filter(system=system, changed_at__lte=now).first()
+    change = StatusChange.objects.select_related("plan").filter(system=system, changed_at__lte=now).first()
     if change is None or (change.expires_at is not None and change.expires_at <= now):
         return StatusState(status=StatusChange.Status.NORMAL, changed_by=None)
     return StatusState(
@@ -55,6 +55,9 @@ def status_now(system: System, now: datetime) -> StatusState:
         until=change.expires_at,
         since=change.changed_at,
         reason=change.reason,
+        step=change.step,
+        plan=change.plan.number if change.plan else None,
+        gives_up=change.plan.steps[change.step - 1]["do"] if change.plan and change.step else "",
     )
 
 

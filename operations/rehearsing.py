@@ -198,8 +198,8 @@ def _page(drill: Drill) -> str:
 
 
 def _send(drill: Drill, spans: list[WireSpan], *, now: datetime) -> None:
-    """Through the ingest of every request. The ids are the drill's: sent again, they are kept once. Under the drill's own
-    label this traffic is approved, so that it alarms nobody as unknown."""
+    """Through the ingest of every request. The ids are the drill's: sent again, they are kept once. Under the label of
+    the drill this traffic is approved, so that it alarms nobody as unknown."""
     if not Fingerprint.objects.filter(system=drill.trail_label).exists():
         fingerprint = {"release": [SYNTHETIC], "model": [SYNTHETIC]}
         approve(system=drill.trail_label, release_label=SYNTHETIC, release_id=str(drill.pk), fingerprint=fingerprint,

@@ -62,6 +62,9 @@ class StatusState:
     until: datetime | None = None
     since: datetime | None = None
     reason: str = ""
+    step: int | None = None
+    plan: int | None = None  # the version of the plan that the step is of
+    gives_up: str = ""  # what that step does
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,13 @@ def end_drill(drill: DrillState, person: Person, *, outcome: str) -> list[Reason
 
 
 def change_status(
-    current: StatusState, person: Person, *, status: str, expires_at: datetime | None, now: datetime
+    current: StatusState,
+    person: Person,
+    *,
+    status: str,
+    expires_at: datetime | None,
+    now: datetime,
+    step: int | None = None,
 ) -> list[Reason]:
     reasons = needs_role(person, MAY_SWITCH, "Switching a system")
     if status in EXPIRING:
@@ -156,12 +165,14 @@ def change_status(
             reasons.append(Reason("The end lies in the past. Choose a later time."))
         elif expires_at > now + LONGEST_SWITCH:
             reasons.append(Reason("At most seven days ahead: another person renews it then."))
-        if current.status == status and current.changed_by == person.id:
+        # Another step within the time that was set renews nothing.
+        same = step == current.step or expires_at is None or current.until is None or expires_at > current.until
+        if current.status == status and current.changed_by == person.id and same:
             reasons.append(Reason(f"You switched it to {status}: another person renews it.", forbidden=True))
     else:
         if expires_at is not None:
             reasons.append(Reason(f"{status.capitalize()} has no end date: it holds until somebody changes it."))
-        if current.status == status:
+        if current.status == status and current.step == step:
             reasons.append(Reason(f"The system is {status} already."))
     return reasons
 

@@ -6,6 +6,7 @@ unsafe on a server: without DEBUG a missing secret stops the start.
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -125,13 +126,15 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = env.number("READINESS_CONN_MAX_AGE", 60)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {
+CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "web_cache",
         # Counts of wrong passwords are kept here. With the default of 300 rows an attacker pushes their own count out.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
-    }
+    },
+    # What one process may go on believing for a moment, where asking the database each time would cost more.
+    "near": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "near"},
 }
 
 # Spans that one ingest token may send in a minute; 0: as many as the machine takes.

@@ -17,7 +17,7 @@ from operations.actions import budgets
 from operations.api.base import SystemView
 from operations.api.incidents import member_of
 from operations.api.serializers import usd, valid
-from operations.budget import day_of, judge
+from operations.budget import day_of, judge, lately
 from operations.models import TenantBudget
 from operations.numbers import objectives_of
 from operations.objectives import WINDOW_DAYS, Objective
@@ -112,9 +112,11 @@ class TenantBudgetState(SystemView):
 
     @extend_schema(responses=TenantBudgetSerializer)
     def get(self, request: Request, slug: str, tenant: str) -> Response:
-        """What one tenant has spent today, and whether it may go on. A tenant without a budget is not found."""
+        """What one tenant has spent today, and whether it may go on; at most two seconds old. A tenant without a budget
+        is not found."""
         rows = TenantBudget.objects.select_related("system")
-        return Response(tenant_budget(get_object_or_404(rows, system=self.system(request, slug), tenant=tenant)))
+        row = get_object_or_404(rows, system=self.system(request, slug), tenant=tenant)
+        return Response(lately(f"{row.pk}:{row.set_at.timestamp()}", lambda: tenant_budget(row)))
 
 
 class BudgetPlanInSerializer(serializers.Serializer[Any]):

@@ -58,6 +58,9 @@ class StatusSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
     since = serializers.DateTimeField(allow_null=True)
     until = serializers.DateTimeField(allow_null=True)
+    step = serializers.IntegerField(allow_null=True, help_text="How far the degradation plan is walked.")
+    gives_up = serializers.CharField(help_text="What that step does.")
+    plan = serializers.IntegerField(allow_null=True, help_text="The version of the plan.")
 
 
 def status(slug: str, state: StatusState) -> dict[str, Any]:
@@ -67,11 +70,17 @@ def status(slug: str, state: StatusState) -> dict[str, Any]:
         "reason": state.reason,
         "since": state.since,
         "until": state.until,
+        "step": state.step,
+        "gives_up": state.gives_up,
+        "plan": state.plan,
     }
 
 
 class ChangeStatusSerializer(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(StatusChange.Status.choices)
+    status = serializers.ChoiceField(StatusChange.Status.choices, required=False, help_text="A step says it itself.")
+    step = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, help_text="Of the degradation plan."
+    )
     reason = serializers.CharField(max_length=2000)
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
 

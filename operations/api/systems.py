@@ -16,7 +16,7 @@ from operations.actions.freezes import confirm_mitigation, impose_freeze, record
 from operations.actions.status import change_status
 from operations.api import serializers
 from operations.api.base import SystemView
-from operations.budget import budget_state
+from operations.budget import budget_state, lately
 from operations.models import Freeze, Notification
 from operations.queries import alarms, status_now
 from web.idempotency import idempotent
@@ -27,8 +27,10 @@ class Budget(SystemView):
 
     @extend_schema(responses=serializers.BudgetSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        """What the system has spent today, and whether it may go on: an application asks before it spends."""
-        return Response(serializers.budget(slug, budget_state(self.system(request, slug), timezone.now())))
+        """What the system has spent today, and whether it may go on: an application asks before it spends. At most two
+        seconds old."""
+        system, now = self.system(request, slug), timezone.now()
+        return Response(serializers.budget(slug, lately(str(system.pk), lambda: budget_state(system, now))))
 
 
 class Status(SystemView):

@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from operations.models.runbooks import DegradationPlan
 from systems.models import System
 from web.ids import uuid7
 
@@ -24,6 +25,8 @@ class StatusChange(models.Model):
     )
     changed_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
+    plan = models.ForeignKey(DegradationPlan, on_delete=models.PROTECT, related_name="+", null=True)
+    step = models.PositiveSmallIntegerField(null=True, help_text="How far the plan is walked; the first step is 1.")
 
     class Meta:
         ordering = ("-changed_at", "-id")
@@ -32,6 +35,10 @@ class StatusChange(models.Model):
                 name="operations_status_expiry",
                 condition=Q(status__in=["degraded", "fallback"], expires_at__isnull=False)
                 | Q(status__in=["normal", "stopped"], expires_at=None),
+            ),
+            models.CheckConstraint(
+                name="operations_status_step_of_plan",
+                condition=Q(plan=None, step=None) | Q(plan__isnull=False, step__gte=1),
             ),
             models.CheckConstraint(
                 name="operations_status_ends_after_start",

@@ -15,11 +15,12 @@ from operations.actions.status import change_status
 from operations.budget import budget_state, limits_of
 from operations.conditions import open_conditions
 from operations.forms import ConfirmForm, FreezeForm, MitigationForm, StatusForm
-from operations.models import Drill, Freeze
+from operations.models import DegradationPlan, Drill, Freeze
 from operations.numbers import objectives_of
 from operations.objectives import WINDOW_DAYS
 from operations.queries import active_freezes, alarm_delays, alarms, proven_alarm_channels, status_now
 from operations.views.shared import Visit, checked, visit
+from systems.models import System
 
 
 @require_GET
@@ -30,12 +31,13 @@ def system(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def status(request: HttpRequest, slug: str) -> HttpResponse:
     there = visit(request, slug)
-    form = StatusForm(request.POST, auto_id="status_%s")
+    form = StatusForm(request.POST, plan=plan_of(there.system), auto_id="status_%s")
     if not form.is_valid():
         return _page(request, there, status_form=form)
     change = change_status(
         system=there.system,
         status=form.cleaned_data["status"],
+        step=form.cleaned_data["step"],
         reason=form.cleaned_data["reason"],
         expires_at=form.expires_at(there.now),
         by=there.user,
@@ -94,7 +96,7 @@ def _page(
             "used": min(100, 100 * budget.spent_nanousd // budget.cap_nanousd),
             "status": current,
             # Several forms on one page: ids of their own.
-            "status_form": status_form or StatusForm(auto_id="status_%s"),
+            "status_form": status_form or StatusForm(plan=plan_of(there.system), auto_id="status_%s"),
             "status_reason": _first(rules.needs_role(there.person, rules.MAY_SWITCH, "Switching a system")),
             "freezes": [_freeze(found, there) for found in active_freezes(there.system, there.now)],
             "freeze_form": freeze_form or FreezeForm(auto_id="freeze_%s"),
@@ -135,6 +137,10 @@ def _freeze(found: Freeze, there: Visit) -> dict[str, Any]:
             for side in rules.SIDES
         ],
     }
+
+
+def plan_of(system: System) -> DegradationPlan | None:
+    return DegradationPlan.objects.filter(system=system).first()
 
 
 def _first(reasons: list[rules.Reason]) -> str:

@@ -61,7 +61,7 @@ def test_templates_are_small_and_carry_no_code(path: Path) -> None:
 
 
 def test_every_setting_is_documented_and_every_documented_one_is_read() -> None:
-    pattern = re.compile(r"""(?:env\.(?:text|boolean|number|listing|mailer)|os\.environ\.get)\(\s*"([A-Z_]+)\"""")
+    pattern = re.compile(r"""(?:env\.(?:text|boolean|number|listing|mailer|named)|os\.environ\.get)\(\s*"([A-Z_]+)\"""")
     read = {name for path in modules(tests=False) for name in pattern.findall(path.read_text())}
     read |= set(re.findall(r"\$\{(READINESS_[A-Z_]+):?-", (CHECKOUT / "bin" / "entrypoint").read_text()))
     read -= {"PATH", "HOME", "DJANGO_SETTINGS_MODULE"}

@@ -4,6 +4,10 @@ import uuid
 from datetime import timedelta
 
 import pytest
+import time_machine
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -11,10 +15,12 @@ from accounts.actions import issue_token
 from audit.ledger import entries
 from operations.actions.channels import create_channel
 from operations.actions.freezes import impose_freeze
+from operations.actions.runbooks import write_plan
 from operations.actions.status import change_status
 from operations.models import Channel, Delivery, Drill, Freeze
 from operations.notify import notify
 from operations.queries import active_freezes
+from tests.operations.test_budget_watch import spend
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +62,37 @@ def test_an_application_asks_for_its_budget_with_a_token(system, client, bearer)
         "cap_usd": "50",
         "unknown_share": "0",
     }
+
+
+def test_the_budget_is_asked_for_before_every_call_and_costs_no_look_at_the_trail(system, client, bearer, now):
+    headers, path = bearer("status:read"), at("budget", "support-bot")
+    with time_machine.travel(now, tick=False) as clock:
+        assert client.get(path, headers=headers).json()["spent_usd"] == "0"
+        spend(system, "12", now)
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(path, headers=headers).json()["spent_usd"] == "0"
+        assert not [query for query in asked if "audit_spend" in query["sql"] or "audit_call" in query["sql"]]
+        assert len(asked) <= 5
+        clock.shift(timedelta(seconds=2.1))
+        assert client.get(path, headers=headers).json()["spent_usd"] == "12"
+
+
+def test_callers_read_the_step_and_its_tag_changes_with_it(system, client, bearer, people, now):
+    oli, headers = people("Oli", "operations"), bearer("status:read")
+    steps = [{"do": f"Give up {n}.", "undo": f"Take {n} back.", "status": "degraded"} for n in (1, 2)]
+    write_plan(system=system, steps=steps, by=oli, now=now)
+    client.force_login(oli)
+    until = (now + timedelta(hours=1)).isoformat()
+    tags = []
+    for step in (1, 2):
+        said = post(client, at("status", "support-bot"), {"step": step, "reason": "x", "expires_at": until}).json()
+        assert (said["status"], said["step"], said["gives_up"]) == ("degraded", step, f"Give up {step}.")
+        answer = Client().get(at("status", "support-bot"), headers=headers)
+        assert answer.json()["step"] == step
+        tags.append(answer["ETag"])
+        same = Client().get(at("status", "support-bot"), headers=headers | {"If-None-Match": tags[-1]})
+        assert (same.status_code, same.content) == (304, b"")
+    assert tags[0] != tags[1]
 
 
 def test_a_token_of_another_system_or_scope_learns_nothing(system, other_system, client, bearer):

@@ -16,9 +16,10 @@ from operations.actions.alarms import acknowledge
 from operations.actions.freezes import confirm_mitigation, impose_freeze, record_mitigation
 from operations.actions.reviews import note_end, note_launch
 from operations.budget import day_of
+from operations.budget_watch import watch_tenants
 from operations.conditions import begin
 from operations.errors import Refused
-from operations.health_watch import may_freeze_again, watch, watch_all, watch_beat, watch_spending, watch_tenants
+from operations.health_watch import may_freeze_again, watch, watch_all, watch_beat, watch_spending
 from operations.models import Condition, Delivery, Freeze, Notification, TenantBudget
 from operations.queries import active_freezes
 from operations.spending import plan, spike, variance

@@ -14,6 +14,7 @@ from audit.canonical import digest, loads
 from audit.ledger import entries
 from jobs.models import Event
 from jobs.outbox import emit
+from metrics import drift
 from operations import calendar, reviewing
 from operations.actions.feedback import record_feedback
 from operations.actions.reviews import complete_review, decide_line, freeze_numbers, note_end, note_launch, schedule
@@ -21,6 +22,7 @@ from operations.errors import InvalidInput, NotYourRole, Refused
 from operations.handlers import note_that_it_serves
 from operations.models import Delivery, Freeze, Launch, Notification, Review
 from operations.queries import active_freezes
+from tests.metrics.test_drift import requests
 from tests.operations.test_budget_watch import spend
 
 pytestmark = pytest.mark.django_db
@@ -181,3 +183,23 @@ def test_access_is_reviewed_line_by_line_and_a_revoked_role_is_gone(launched, pe
     assert {line["decision"] for line in record["roster"]} == {"confirmed", "revoked"}
     with pytest.raises(DatabaseError, match="line by line, once"), transaction.atomic():
         made.roster.update(decision="confirmed")
+
+
+def test_a_weekly_review_holds_the_drift_of_its_week(system, people, now):
+    """The largest index of the report whose week ended in the period, and what drifted; frozen with the rest."""
+    oli, monday = people("Oli", "operations"), datetime(2026, 11, 23, tzinfo=UTC)
+    requests(monday - 2 * drift.WEEK)
+    requests(monday - drift.WEEK, tokens=900)
+    report = drift.make_report(system=system, until=monday, now=now)
+    period = calendar.Period(monday - 3 * DAY, monday + 4 * DAY, monday + 7 * DAY)
+    review = schedule(system=system, kind="weekly", period=period, now=now)
+    frozen = freeze_numbers(review=review, by=oli, now=monday + 5 * DAY)
+    said = frozen.numbers["drift"]
+    assert (
+        said["report"] == str(report.pk) and said["drifted"] == ["input tokens"] and said["feature"] == "input tokens"
+    )
+    assert float(said["index"]) > float(said["threshold"]) == 0.2
+    empty = schedule(
+        system=system, kind="weekly", period=calendar.Period(monday + DAY, monday + 5 * DAY, monday + 6 * DAY), now=now
+    )
+    assert freeze_numbers(review=empty, by=oli, now=monday + 5 * DAY).numbers["drift"] is None

@@ -4,8 +4,9 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from audit.ledger import entries
+from operations.actions.runbooks import write_plan
 from operations.actions.status import change_status
-from operations.errors import NotYourRole, Refused
+from operations.errors import InvalidInput, NotYourRole, Refused
 from operations.models import StatusChange
 from operations.queries import status_now
 
@@ -52,3 +53,43 @@ def test_history_is_only_ever_added_to(system, people, now):
     for change in (StatusChange.objects.all().delete, lambda: StatusChange.objects.update(status="normal")):
         with pytest.raises(DatabaseError, match="only ever added"), transaction.atomic():
             change()
+
+
+STEPS = [
+    {"do": "Switch off suggestions.", "undo": "Switch them on.", "status": "degraded"},
+    {"do": "Retrieve from the index only.", "undo": "Ask the search again.", "status": "degraded"},
+    {"do": "Serve the fallback text.", "undo": "Serve the model.", "status": "fallback"},
+]
+
+
+def test_callers_are_told_how_far_the_plan_is_walked(system, people, now):
+    oli = people("Oli", "operations")
+    until = now + timedelta(hours=4)
+    with pytest.raises(InvalidInput, match="no degradation plan"):
+        change_status(system=system, step=1, reason="x", by=oli, now=now, expires_at=until)
+    write_plan(system=system, steps=STEPS, by=oli, now=now)
+    change_status(system=system, step=1, reason="Slow.", by=oli, now=now, expires_at=until)
+    seen = status_now(system, now)
+    assert (seen.status, seen.step, seen.plan, seen.gives_up) == ("degraded", 1, 1, "Switch off suggestions.")
+    # The same person walks on and back within the time that was set; a longer one takes another person.
+    change_status(system=system, step=2, reason="Slower.", by=oli, now=now + timedelta(minutes=1), expires_at=until)
+    later = {"reason": "x", "by": oli, "now": now + timedelta(minutes=2)}
+    with pytest.raises(NotYourRole, match="another person renews it"):
+        change_status(system=system, step=1, expires_at=until + timedelta(hours=1), **later)
+    for wrong in (0, 4):
+        with pytest.raises(InvalidInput, match="has 3 steps"):
+            change_status(system=system, step=wrong, expires_at=until, **later)
+    with pytest.raises(InvalidInput, match="tells callers fallback, not degraded"):
+        change_status(system=system, status="degraded", step=3, expires_at=until, **later)
+    change_status(system=system, step=3, expires_at=until, **later)
+    assert status_now(system, now + timedelta(minutes=2)).status == "fallback"
+    assert status_now(system, until).step is None
+
+
+def test_a_newer_plan_does_not_change_what_was_said(system, people, now):
+    oli = people("Oli", "operations")
+    write_plan(system=system, steps=STEPS, by=oli, now=now)
+    change_status(system=system, step=1, reason="x", by=oli, now=now, expires_at=now + timedelta(hours=1))
+    write_plan(system=system, steps=STEPS[1:], by=oli, now=now)
+    seen = status_now(system, now)
+    assert (seen.plan, seen.gives_up) == (1, "Switch off suggestions.")
