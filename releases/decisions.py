@@ -7,11 +7,11 @@ from typing import Any
 from accounts.queries import living_grants
 from audit import canonical
 from releases import gate
-from releases.facts import gather, references
+from releases.facts import gather, read_items, references
 from releases.gate.clearance import SIDES, missing_signatures
 from releases.gate.types import Facts, Question, Reason, SignatureFact, Verdict
 from releases.locking import open_questions
-from releases.models import Decision, Release, SignOff
+from releases.models import Decision, Item, Release, SignOff
 from releases.people import authors
 from releases.state import recorded_state, state_digest
 from systems.policy import ReleaseBars, release_bars
@@ -30,6 +30,7 @@ class Standing:
     missing: tuple[Reason, ...]  # what is missing for clearance; empty: cleared
     closed_by: Decision | None
     answers_no: str  # why a release that has ended answers no-go whatever was decided once
+    items: tuple[Item, ...] = ()  # the rows that all this was read from, with their evidence
 
     @property
     def cleared(self) -> bool:
@@ -44,10 +45,11 @@ class Standing:
 
 def standing(release: Release, question: Question, *, now: datetime) -> Standing:
     """Gathers the facts afresh and judges them. Nothing here is remembered between two calls."""
-    facts = gather(release, question, now=now)
+    items = read_items(release)
+    facts = gather(release, question, now=now, items=items)
     bars = release_bars(release.policy.body)
     verdict = gate.judge(facts, bars, now=now)
-    digest = state_digest(release)
+    digest = state_digest(release, items)
     signatures = signature_facts(release, question, now=now)
     ended = ""
     if release.state in Release.ENDED:
@@ -62,6 +64,7 @@ def standing(release: Release, question: Question, *, now: datetime) -> Standing
         missing=missing_signatures(verdict, signatures, state_digest=digest, bars=bars),
         closed_by=closing_decision(release, question),
         answers_no=ended,
+        items=items,
     )
 
 

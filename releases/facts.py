@@ -3,6 +3,7 @@
 What cannot be read becomes None, and the gate says no to it. Nothing in here decides anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -47,7 +48,14 @@ NANO = Decimal(10) ** 9
 BASELINE_DAYS = timedelta(days=7)
 
 
-def gather(release: Release, question: Question, *, now: datetime) -> Facts:
+def read_items(release: Release) -> tuple[Item, ...]:
+    """The checklist with its evidence, oldest first. Read once for verdict, digest and page, so that all three speak of
+    the same rows."""
+    evidence = Prefetch("evidence", Evidence.objects.order_by("attached_at"))
+    return tuple(release.items.prefetch_related(evidence))
+
+
+def gather(release: Release, question: Question, *, now: datetime, items: Sequence[Item] | None = None) -> Facts:
     """All facts of one question, in a number of queries that does not grow with the checklist."""
     bars = release_bars(release.policy.body)
     plan = Rollout.objects.select_related("source").filter(release=release).first()
@@ -71,7 +79,7 @@ def gather(release: Release, question: Question, *, now: datetime) -> Facts:
         pins=_pins(release),
         asked_items=tuple(item.key for item in definition.items),
         asked_questions=tuple(question.key for question in definition.questions),
-        items=_items(release),
+        items=_items(release, read_items(release) if items is None else items),
         answers=_answers(release),
         evaluation=_evaluation(release, live),
         rates=_rates(release, plan, live, now=now),
@@ -136,10 +144,9 @@ def _pins(release: Release) -> tuple[PinFact, ...]:
     return tuple(facts)
 
 
-def _items(release: Release) -> tuple[ItemFact, ...]:
+def _items(release: Release, items: Sequence[Item]) -> tuple[ItemFact, ...]:
     definition = definition_of(release.standard)
-    living = Prefetch("evidence", Evidence.objects.filter(superseded_at=None).order_by("attached_at"))
-    rows: dict[str, Item] = {item.key: item for item in release.items.select_related("owner").prefetch_related(living)}
+    rows = {item.key: item for item in items}
     facts = []
     for item in definition.items:
         row = rows.get(item.key)
@@ -154,7 +161,9 @@ def _items(release: Release) -> tuple[ItemFact, ...]:
                 side=item.side,
                 owner_role=item.owner_role,
                 owner=str(row.owner_id) if row and row.owner_id else None,
-                evidence=tuple(_evidence(evidence) for evidence in row.evidence.all()) if row else (),
+                evidence=tuple(_evidence(one) for one in row.evidence.all() if one.superseded_at is None)
+                if row
+                else (),
                 verified_by=str(row.verified_by_id) if row and row.verified_by_id else None,
                 verified_at=row.verified_at if row else None,
                 verified_digests=tuple(sorted(row.verified_digests)) if row else (),
@@ -169,6 +178,10 @@ def _items(release: Release) -> tuple[ItemFact, ...]:
             )
         )
     return tuple(facts)
+
+
+def _living(item: Item) -> tuple[EvidenceFact, ...]:
+    return tuple(_evidence(one) for one in item.evidence.all() if one.superseded_at is None)
 
 
 def _evidence(evidence: Evidence) -> EvidenceFact:

@@ -3,14 +3,18 @@
 Live facts (rates, spend, freezes, lapse of evidence, memberships) are not in it: they are read afresh at each verdict.
 """
 
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from audit import canonical
-from releases.models import Release
+from releases.models import Item, Release
 
 
-def recorded_state(release: Release) -> dict[str, Any]:
-    """Ready for canonical JSON. Every list is sorted by a key of its own, so equal states have equal bytes."""
+def recorded_state(release: Release, items: Sequence[Item] | None = None) -> dict[str, Any]:
+    """Ready for canonical JSON. Every list is sorted by a key of its own, so equal states have equal bytes.
+
+    `items`: the rows of the checklist, where they were just read; else they are read here."""
     return {
         "type": "readiness/state/v1",
         "release": str(release.pk),
@@ -19,14 +23,14 @@ def recorded_state(release: Release) -> dict[str, Any]:
         "standard": {"number": release.standard.number, "sha256": release.standard.sha256},
         "policy": {"number": release.policy.number, "sha256": release.policy.sha256},
         "pins": _pins(release),
-        "items": _items(release),
+        "items": _items(release.items.all() if items is None else items),
         "answers": _answers(release),
         "plan": _plan(release),
     }
 
 
-def state_digest(release: Release) -> str:
-    return canonical.digest(recorded_state(release))
+def state_digest(release: Release, items: Sequence[Item] | None = None) -> str:
+    return canonical.digest(recorded_state(release, items))
 
 
 def _pins(release: Release) -> list[dict[str, Any]]:
@@ -36,7 +40,7 @@ def _pins(release: Release) -> list[dict[str, Any]]:
     return [{"kind": kind, "component": name, "version": number, "sha256": sha} for kind, name, number, sha in pins]
 
 
-def _items(release: Release) -> list[dict[str, Any]]:
+def _items(items: Iterable[Item]) -> list[dict[str, Any]]:
     """Who verified which digests, and what was agreed not to apply. An untouched item is only named."""
     return [
         {
@@ -53,7 +57,7 @@ def _items(release: Release) -> list[dict[str, Any]]:
             if item.not_applicable_by_id
             else None,
         }
-        for item in release.items.order_by("key")
+        for item in sorted(items, key=attrgetter("key"))
     ]
 
 

@@ -113,6 +113,7 @@ def gate(release: Release, found: Standing) -> dict[str, Any]:
         "cleared": found.cleared,
         "headline": _headline(found, len(blocking), len(left)),
         "reasons": left,
+        "checklist_url": f"{release_url(release)}?q=is:blocking",
         "counts": dict(states),
         "closed_at": found.closed_by.decided_at if found.closed_by else None,
         "checked_at": None if found.closed_by else found.verdict.at,

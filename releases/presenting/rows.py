@@ -1,7 +1,9 @@
 """What both pages and API show: reasons with their links, items with their state, and what a person may do to them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from releases import rules
 from releases.decisions import Standing
 from releases.gate.types import ItemVerdict, Question, Reason
 from releases.gate.v1 import asked_by
-from releases.models import Evidence, Item, Release
+from releases.models import Comment, Evidence, Item, Release
 from releases.people import item_view, person, somebody_else_holds
 from releases.standard.load import ItemDef
 from releases.standard.published import definition_of
@@ -46,7 +48,13 @@ class ShownItem:
 
 
 def release_url(release: Release, name: str = "detail", **extra: Any) -> str:
-    return reverse(f"releases:{name}", kwargs={"slug": release.system.slug, "label": release.label, **extra})
+    return _address(f"releases:{name}", slug=release.system.slug, label=release.label, **extra)
+
+
+@lru_cache(maxsize=8192)
+def _address(name: str, **parts: Any) -> str:
+    """Kept: a page of two hundred items asks for eight hundred, and they never change."""
+    return reverse(name, kwargs=parts)
 
 
 def reasons(found: Standing, release: Release) -> list[ShownReason]:
@@ -106,9 +114,10 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
     definition = definition_of(release.standard)
     verdicts: dict[str, ItemVerdict] = {verdict.key: verdict for verdict in found.verdict.items}
     facts = {fact.key: fact for fact in found.facts.items}
+    comments = Comment.objects.filter(item__release=release).order_by().values_list("item").annotate(said=Count("pk"))
+    said = dict(comments)
     shown = []
-    items = release.items.select_related("owner", "verified_by", "not_applicable_by")
-    for item in items.prefetch_related("evidence__attached_by").annotate(said=Count("comments")):
+    for item in _with_people(found.items):
         verdict = verdicts.get(item.key)
         if verdict is None:  # the standard asked for it before it was changed: kept, no longer shown
             continue
@@ -119,12 +128,26 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
                 state=verdict.state,
                 sentence=verdict.sentence,
                 blocks=not verdict.state.done and asked_by(found.question, facts[item.key]),
-                evidence=tuple(e for e in item.evidence.all() if e.superseded_at is None),
+                evidence=tuple(reversed([e for e in item.evidence.all() if e.superseded_at is None])),
                 url=release_url(release, "item", key=item.key),
-                comments=item.said,
+                comments=said.get(item.pk, 0),
             )
         )
     return shown
+
+
+def _with_people(items: Sequence[Item]) -> Sequence[Item]:
+    """The items with the people around them, each person read once however many items are theirs."""
+    around = ("owner", "verified_by", "not_applicable_by")
+    attached = [evidence for item in items for evidence in item.evidence.all()]
+    wanted = {getattr(item, f"{name}_id") for item in items for name in around}
+    people = User.objects.in_bulk((wanted | {evidence.attached_by_id for evidence in attached}) - {None})
+    for item in items:
+        for name in around:
+            setattr(item, name, people.get(getattr(item, f"{name}_id")))
+    for evidence in attached:
+        evidence.attached_by = people.get(evidence.attached_by_id)
+    return items
 
 
 def filtered(shown: list[ShownItem], tokens: dict[str, list[str]], text: str) -> list[ShownItem]:

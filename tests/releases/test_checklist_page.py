@@ -15,7 +15,7 @@ from releases.actions.standards import upgrade_standard
 from releases.models import Comment, Item
 from releases.standard.load import shipped
 from releases.standard.published import definition_of
-from tests.browser import DESKTOP, PHONE
+from tests.browser import DESKTOP, PHONE, between_requests
 from tests.factories import NOW, PROMPT, make_version, sign_in
 from tests.releases.test_standards import EXTRA, published
 
@@ -166,7 +166,7 @@ def test_two_hundred_items_take_as_many_queries_as_ninety(stage):
         with CaptureQueriesContext(connection) as queries:
             assert client.get(url).content.decode().count("data-row data-part") == count
         counts[count] = len(queries)
-    assert counts == {90: 72, 200: 72}
+    assert counts == {90: 71, 200: 71}
 
 
 @pytest.mark.browser
@@ -201,7 +201,8 @@ def test_what_somebody_else_does_comes_by_itself(stage, item, browser_page):
     line = page.locator(f'[id="item-{item.key}"]')
     expect(line).to_contain_text("To verify")
     line.locator("a.main").focus()
-    walk.verify(stage.release, item, by=stage.people.engineer2, now=NOW)
+    with between_requests:
+        walk.verify(stage.release, item, by=stage.people.engineer2, now=NOW)
     expect(line).to_contain_text("Verified", timeout=20_000)
     expect(line.locator("a.main")).to_be_focused()
 
