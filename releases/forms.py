@@ -23,6 +23,18 @@ class OpenForm(forms.Form):
     label = forms.CharField(max_length=60, help_text="Unique in its system, such as 2026.11.2. It never changes.")
     summary = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}), label="What changes")
     ticket_url = forms.URLField(required=False, label="Ticket", assume_scheme="https")
+    standard = forms.ModelChoiceField(
+        StandardVersion.objects.none(),
+        empty_label=None,
+        to_field_name="number",
+        help_text="What it is measured against. The next release of the system follows the same line.",
+    )
+
+    def __init__(self, *args: Any, standards: QuerySet[StandardVersion], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["standard"]
+        field.queryset = standards
+        field.label_from_instance = lambda version: f"{version.title} {version.number}"
 
 
 class NewStandardForm(forms.Form):

@@ -70,6 +70,11 @@ def standards_for(slugs: Collection[str] | None) -> QuerySet[StandardVersion]:
     return versions if slugs is None else versions.filter(system__in=["", *slugs])
 
 
+def standards_in_force(system: System) -> QuerySet[StandardVersion]:
+    """What a new release of this system may be measured against."""
+    return standards_for([system.slug]).filter(superseded_at=None)
+
+
 def newer_standard(version: StandardVersion) -> StandardVersion | None:
     """The version of its line that is in force now, where it is another one."""
     if version.superseded_at is None:

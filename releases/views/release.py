@@ -29,7 +29,7 @@ from releases.presenting import rollout as rollout_context
 from releases.presenting.item import members
 from releases.queries import release_before, release_of, system_of, visible_releases
 from releases.standard.compare import differences
-from releases.standard.published import definition_of, newer_standard
+from releases.standard.published import definition_of, newer_standard, standard_for, standards_in_force
 from web.filters import parse_tokens
 from web.paging import keyset_page
 from web.problems import NotFound
@@ -67,11 +67,16 @@ def listing(request: HttpRequest, slug: str = "") -> HttpResponse:
 def open_release(request: HttpRequest, slug: str) -> HttpResponse:
     require_member(request, slug)
     system = system_of(slug)
-    form = OpenForm(request.POST or None)
+    form = OpenForm(
+        request.POST or None,
+        standards=standards_in_force(system),
+        initial={"standard": standard_for(system).number},
+    )
     if request.method == "POST" and form.is_valid():
         by, now = signed_in(request), timezone.now()
         try:
-            release = opening.open_release(system=system, by=by, now=now, **form.cleaned_data)
+            chosen = form.cleaned_data | {"standard": form.cleaned_data["standard"].number}
+            release = opening.open_release(system=system, by=by, now=now, **chosen)
         except InvalidInput as error:
             form.add_error("label", error.detail)
         else:
