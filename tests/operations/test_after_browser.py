@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from operations.actions.budgets import set_tenant_budget
+from operations.actions.drills import plan_drill
 from operations.actions.incidents import add_follow_up, mitigate, open_incident
 from operations.actions.reviews import freeze_numbers, note_launch, schedule
 from operations.actions.risks import add_risk
@@ -47,10 +48,14 @@ def scene(system, people, admin, now):
     set_tenant_budget(system=system, tenant="northwind", cap_usd=5, alert_usd=4, owner=oli, by=oli, now=now)
     begin(system=system, kind="error_rate", title="Errors", said="3 of 30 requests failed.", began_at=now, now=now)
     launch = Review.objects.get(kind="post_launch")
+    drill = plan_drill(
+        system=system, kind="runbook", environment="staging", plan="Follow it to the letter.", participants=[], by=oli,
+        now=now, scheduled_for=soon, runbook=runbook,
+    )  # fmt: skip
     pages = [
         ("system",), ("budget",), ("reviews",), ("review", launch.pk), ("review", access.pk), ("incidents",),
         ("incident", incident.pk), ("risks",), ("risk", risk.pk), ("runbooks",), ("runbook", runbook.runbook_id),
-        ("runbook-write",), ("degradation",), ("feedback",), ("drills",), ("channels",),
+        ("runbook-write",), ("degradation",), ("feedback",), ("drills",), ("drill", drill.pk), ("channels",),
     ]  # fmt: skip
     return oli, [reverse(f"operations:{name}", args=["support-bot", *args]) for name, *args in pages]
 
