@@ -21,7 +21,7 @@ from audit.copying import copy_models
 from audit.fingerprints import approvals_of
 from audit.models import Call, Request, Span, SpanBatch, SpanLog, Unapproved
 from audit.rollups import Delta
-from audit.summary import SPAN_FACTS, RequestSummary, summarise
+from audit.summary import EVENT, SPAN_FACTS, RequestSummary, summarise
 from jobs.outbox import emit
 
 # Most traces are whole by then: the exporter of an ordinary SDK sends every five seconds.
@@ -66,7 +66,10 @@ def row_of(summary: RequestSummary, approvals: Iterable[Approved], *, now: datet
         setattr(row, name, getattr(summary, name))
     row.models_seen = list(summary.models_seen)
     row.source_ids = None if summary.source_ids is None else list(summary.source_ids)
-    row.flags = [*summary.flags, *(f"{key.replace('_', '-')}-not-reported" for key in finding.missing)]
+    missing = set(finding.missing)
+    if summary.calls and not summary.prompt_hashes:
+        missing.add("prompt_hash")  # whatever a release pins: a model was asked, and nothing says with which prompt
+    row.flags = [*summary.flags, *(f"{key.replace('_', '-')}-not-reported" for key in sorted(missing))]
     return row
 
 
@@ -111,6 +114,8 @@ def _derive(batches: Sequence[SpanBatch], now: datetime) -> int:
         rows.append(row)
         calls += _call_rows(summary)
         for span in group:
+            if span.kind == EVENT:
+                continue
             delta.span(span, row.release, +1)
             if key in old and span.batch_id not in new_batches:
                 delta.span(span, old[key].release, -1)

@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from audit.usage import Spanlike, provider_calls
+from audit.usage import Calls, Spanlike, provider_calls
 
 # Where the entry does not carry a label, the first span that does is asked, in order of time.
 _LABELS = ("request_id", "release", "tenant")
 _PROMPT = ("prompt_name", "prompt_version", "prompt_hash", "prompt_hash_source")
 MAX_LISTED = 200
+EVENT = "event"  # a log record below its span: it says something, but is no step of the request
+REPORTED_TWICE = "reported-twice"
 SERVER, CONSUMER = 2, 5  # OTLP span kinds
 
 
@@ -23,8 +25,6 @@ class SpanFacts(Spanlike, Protocol):
     system: str
     environment: str
     trace_id: UUID
-    started_at: datetime
-    duration_us: int
     name: str
     otlp_kind: int
     error_type: str
@@ -35,8 +35,6 @@ class SpanFacts(Spanlike, Protocol):
     prompt_version: str
     prompt_hash: str
     prompt_hash_source: str
-    model_requested: str
-    model_answered: str
     cost_nanousd: int | None
     source_ids: list[str] | None
     input_ok: bool | None
@@ -118,7 +116,8 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
     ordered = sorted(spans, key=lambda span: (span.started_at, span.span_id))
     present = {span.span_id for span in ordered}
     entry = _entry(ordered, present)
-    calls = _calls(ordered, entry)
+    found = provider_calls(ordered)
+    calls = _calls(ordered, entry, found)
     speaking = [entry, *(span for span in ordered if span is not entry)]
     labels = {name: next((value for span in speaking if (value := getattr(span, name))), "") for name in _LABELS}
     prompted = next((span for span in speaking if any(getattr(span, name) for name in _PROMPT)), entry)
@@ -154,7 +153,7 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
         contract_source=outcome.contract_source if outcome else "",
         complete=complete,
         with_request_id=bool(entry.request_id) and len(quoted) == 1 and complete,
-        flags=_listed(sorted({flag for span in ordered for flag in span.flags})),
+        flags=_listed(sorted({flag for span in ordered for flag in span.flags} | _overlap(found))),
         retries=sum(span.retries or 0 for span in ordered),
         timeouts=sum(span.timed_out for span in ordered),
         fallback=next((span.fallback for span in speaking if span.fallback), ""),
@@ -167,14 +166,18 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
 
 def _entry(ordered: Sequence[SpanFacts], present: set[str]) -> SpanFacts:
     """The root; without one, the first span whose parent is not there (its caller is traced elsewhere, or lost)."""
-    for span in ordered:
+    steps = [span for span in ordered if span.kind != EVENT] or ordered
+    for span in steps:
         if not span.parent_id:
             return span
-    return next((span for span in ordered if span.parent_id not in present), ordered[0])
+    return next((span for span in steps if span.parent_id not in present), steps[0])
 
 
-def _calls(ordered: Sequence[SpanFacts], entry: SpanFacts) -> tuple[CallSummary, ...]:
-    found = provider_calls(ordered)
+def _overlap(found: Calls) -> set[str]:
+    return {REPORTED_TWICE} if found.twice else set()
+
+
+def _calls(ordered: Sequence[SpanFacts], entry: SpanFacts, found: Calls) -> tuple[CallSummary, ...]:
     calls = []
     for span in ordered:
         tokens_in = tokens_out = cost = None

@@ -139,6 +139,9 @@ CACHES: dict[str, dict[str, Any]] = {
 
 # Spans that one ingest token may send in a minute; 0: as many as the machine takes.
 INGEST_SPANS_PER_MINUTE = env.number("READINESS_INGEST_SPANS_PER_MINUTE", 0)
+# Beyond this many spans, or seconds, of what waits to be sealed, no more is taken; 0: no limit.
+INGEST_MAX_WAITING = env.number("READINESS_INGEST_MAX_WAITING", 2_000_000)
+INGEST_MAX_LAG = env.number("READINESS_INGEST_MAX_LAG", 3600)
 EVIDENCE_MAX_BYTES = env.number("READINESS_EVIDENCE_MAX_BYTES", 50 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o600

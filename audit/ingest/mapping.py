@@ -14,9 +14,14 @@ from typing import Any
 
 from audit.ingest import names
 from audit.ingest.wire import WireSpan
+from audit.summary import EVENT
 
 SERVER = 2
 _TIMEOUT = re.compile(r"time(?:d)?[\s_-]?out|deadline", re.IGNORECASE)
+# The AI SDK names the interface too: openai.chat, anthropic.messages.
+_VERCEL_PROVIDER = re.compile(r"\A([a-z-]+)\.(?:chat|completion|embedding|messages|responses|generative-ai)\Z")
+# OpenInference has the id only inside the answer as the client library prints it.
+_ANSWER_ID = re.compile(r'\A\{"id":\s?"([\w-]{1,200})"')
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
 
 _OPERATIONS = {
@@ -30,6 +35,7 @@ _OPERATIONS = {
     "invoke_agent": "agent",
     "create_agent": "agent",
     "invoke_workflow": "chain",
+    "execute_task": "chain",
 }
 _OPENINFERENCE = {
     "llm": "model",
@@ -39,6 +45,7 @@ _OPENINFERENCE = {
     "tool": "tool",
     "agent": "agent",
     "chain": "chain",
+    "prompt": "chain",
     "guardrail": "validation",
     "evaluator": "validation",
 }
@@ -100,8 +107,8 @@ def read_span(span: WireSpan) -> Reading:
         prompt_hash_source=prompt_hash_source,
         model_requested=_text(own, names.MODEL_REQUESTED),
         model_answered=_text(own, names.MODEL_ANSWERED),
-        provider=_text(own, names.PROVIDER),
-        response_id=_text(own, names.RESPONSE_ID),
+        provider=_VERCEL_PROVIDER.sub(r"\1", _text(own, names.PROVIDER)),
+        response_id=_response_id(own),
         tokens_in=_count(own, names.TOKENS_IN),
         tokens_out=_count(own, names.TOKENS_OUT),
         tokens_cached=_count(own, names.TOKENS_CACHED),
@@ -122,6 +129,8 @@ def read_span(span: WireSpan) -> Reading:
 
 def _kind(span: WireSpan) -> str:
     own = span.attributes
+    if span.event:
+        return EVENT
     if (said := own.get("readiness.kind")) in KINDS:
         return str(said)
     if kind := _OPERATIONS.get(str(own.get("gen_ai.operation.name", ""))):
@@ -216,6 +225,14 @@ def _prompt_hash(attributes: Mapping[str, Any]) -> tuple[str, str]:
     return claimed, "claimed" if claimed else ""
 
 
+def _response_id(attributes: Mapping[str, Any]) -> str:
+    if said := _text(attributes, names.RESPONSE_ID):
+        return said
+    answer = attributes.get("output.value")
+    found = _ANSWER_ID.match(answer) if isinstance(answer, str) else None
+    return found[1] if found else ""
+
+
 def _source_ids(attributes: Mapping[str, Any]) -> list[str] | None:
     value: Any = None
     for key in names.SOURCE_IDS:
@@ -235,21 +252,29 @@ def _unique(values: Iterable[str]) -> list[str]:
 
 
 def _output_text(attributes: Mapping[str, Any], kind: str) -> str | None:
-    """The answer as text: of our own attribute on any span, of an instrumentation's on model spans only."""
-    if kind not in ("model", "agent"):
+    """The answer as text: of our own attribute on any span, of an instrumentation's where a model answers."""
+    if kind not in ("model", "agent", EVENT):
         return _text(attributes, names.OUTPUT_TEXT[:1]) or None
     for key in names.OUTPUT_TEXT:
+        value = attributes.get(key)
+        if key == "gen_ai.output.messages" and value:
+            return _last_message(value)
+        if isinstance(value, dict):  # `gen_ai.choice` of the older conventions, the body of a log record
+            return _last_message([value.get("message")])
         if text := _text(attributes, (key,)):
-            return _last_message(text) if key == "gen_ai.output.messages" else text
+            return text
     for key in reversed(list(attributes)):
         if names.OUTPUT_INDEXED.fullmatch(key):
             return str(attributes[key])
     return None
 
 
-def _last_message(text: str) -> str | None:
-    """Text parts of the last message in `gen_ai.output.messages`; None where a length limit cut the JSON."""
-    messages = loads_or_none(text)
+def _last_message(value: Any) -> str | None:
+    """Text parts of the last message in `gen_ai.output.messages`, JSON on spans and a list in log records.
+
+    None where it has no text (a tool is called), or where a length limit cut the JSON.
+    """
+    messages = loads_or_none(value) if isinstance(value, str) else value
     if not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
         return None
     parts = messages[-1].get("parts")

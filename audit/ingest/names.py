@@ -1,8 +1,9 @@
 """Which attribute says what, family by family, best name first.
 
 Families: OpenTelemetry GenAI conventions new and old (`gen_ai.*`), OpenInference (`llm.*`, `input.value`), Traceloop
-(`traceloop.*`), the Vercel AI SDK (`ai.*`), and our own `readiness.*` for what none of them has. A name is added here
-when a real instrumentation is seen to send it.
+(`traceloop.*`), the Vercel AI SDK (`ai.*`), pydantic-ai and logfire, litellm (`llm.<vendor>.*`), and our own
+`readiness.*` for what none of them has. A name is added here when a real instrumentation is seen to send it:
+tests/audit/families captures what they send.
 """
 
 import re
@@ -84,7 +85,7 @@ TOKENS_CACHED = (
     "llm.token_count.prompt_details.cache_read",
     "ai.usage.cachedInputTokens",
 )
-COST_USD = ("readiness.cost_usd",)
+COST_USD = ("readiness.cost_usd", "gen_ai.cost.total_cost", "operation.cost")
 
 SOURCE_IDS = ("readiness.source_ids", "gen_ai.retrieval.documents")
 SOURCE_ID_INDEXED = re.compile(r"retrieval\.documents\.\d+\.document\.id")
@@ -102,6 +103,7 @@ INPUT_TEXT = ("readiness.input",)
 OUTPUT_TEXT = (
     "readiness.output",
     "gen_ai.output.messages",
+    "gen_ai.choice",
     "ai.response.object",
     "ai.response.text",
     "gen_ai.completion",
@@ -119,6 +121,8 @@ _CONTENT_IN = re.compile(
     | llm\.(?:input_messages\..* | prompts.* | prompt_template\.(?:template|variables) | tools\..*
              | invocation_parameters)
     | input\.value | embedding\.embeddings\..* | tool\.parameters
+    | gen_ai\.task\.input | model_request_parameters | request_data
+    | llm\.(?!token_count\.)[a-z_]+\.(?:messages|input|prompt|system|contents|tools|extra_body)
     | traceloop\.(?:entity\.input | prompt\.(?:template|template_variables))
     | ai\.(?:prompt.* | toolCall\.args | value | values)
     | pydantic_ai\.all_messages | all_messages_events
@@ -130,6 +134,7 @@ _CONTENT_OUT = re.compile(
     | gen_ai\.(?:output\.messages | completion | completion\.\d+\..* | tool\.call\.result | choice.*
                | retrieval\.documents | assistant\.message.*)
     | llm\.(?:output_messages\..* | completions.*)
+    | gen_ai\.task\.output | response_data | llm\.[a-z_]+\.(?:choices|content|output|candidates)
     | output\.value | retrieval\.documents\..* | reranker\..*_documents\..*
     | traceloop\.entity\.output
     | ai\.response\.(?:text | object | toolCalls | reasoning | files) | ai\.toolCall\.result | ai\.embeddings?

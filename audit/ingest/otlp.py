@@ -24,7 +24,7 @@ def decode_protobuf(body: bytes) -> Iterator[WireSpan]:
     except DecodeError as error:
         raise Unreadable(f"The body is not an OTLP trace request in protobuf: {error}.") from None
     for group in request.resource_spans:
-        resource = _attributes(group.resource.attributes)
+        resource = attributes(group.resource.attributes)
         for part in group.scope_spans:
             for span in part.spans:
                 yield WireSpan(
@@ -37,41 +37,41 @@ def decode_protobuf(body: bytes) -> Iterator[WireSpan]:
                     end_ns=span.end_time_unix_nano,
                     status=span.status.code,
                     status_message=span.status.message,
-                    attributes=_attributes(span.attributes),
+                    attributes=attributes(span.attributes),
                     resource=resource,
                     scope=part.scope.name,
-                    events=[WireEvent(e.name, e.time_unix_nano, _attributes(e.attributes)) for e in span.events],
+                    events=[WireEvent(e.name, e.time_unix_nano, attributes(e.attributes)) for e in span.events],
                 )
 
 
-def _attributes(pairs: Any) -> dict[str, Any]:
-    return {pair.key: _value(pair.value, 0) for pair in pairs}
+def attributes(pairs: Any) -> dict[str, Any]:
+    return {pair.key: value(pair.value, 0) for pair in pairs}
 
 
-def _value(value: AnyValue, depth: int) -> Any:
-    kind = value.WhichOneof("value")
+def value(sent: AnyValue, depth: int) -> Any:
+    kind = sent.WhichOneof("value")
     match kind:
         case "string_value" | "int_value" | "bool_value" | "double_value":
-            return getattr(value, kind)
+            return getattr(sent, kind)
         case "bytes_value":
-            return base64.b64encode(value.bytes_value).decode()
+            return base64.b64encode(sent.bytes_value).decode()
         case "array_value" | "kvlist_value" if depth > MAX_NESTING:
             raise TooMuch(f"Attribute values are nested deeper than {MAX_NESTING} levels.")
         case "array_value":
-            return [_value(item, depth + 1) for item in value.array_value.values]
+            return [value(item, depth + 1) for item in sent.array_value.values]
         case "kvlist_value":
-            pairs: list[KeyValue] = list(value.kvlist_value.values)
-            return {pair.key: _value(pair.value, depth + 1) for pair in pairs}
+            pairs: list[KeyValue] = list(sent.kvlist_value.values)
+            return {pair.key: value(pair.value, depth + 1) for pair in pairs}
     return None
 
 
-class _AnyValue(msgspec.Struct, rename="camel"):
+class JsonValue(msgspec.Struct, rename="camel"):
     string_value: str | None = None
     bool_value: bool | None = None
     int_value: int | str | None = None
     double_value: float | str | None = None
     array_value: "_Values | None" = None
-    kvlist_value: "_KeyValues | None" = None
+    kvlist_value: "JsonPairs | None" = None
     bytes_value: str | None = None
 
     def plain(self, depth: int) -> Any:
@@ -82,33 +82,33 @@ class _AnyValue(msgspec.Struct, rename="camel"):
         if self.bool_value is not None:
             return self.bool_value
         if self.int_value is not None:
-            return _integer(self.int_value)
+            return integer(self.int_value)
         if self.double_value is not None:
             return self.double_value  # text is "NaN" or "Infinity": kept as text
         if self.array_value is not None:
             return [item.plain(depth + 1) for item in self.array_value.values or ()]
         if self.kvlist_value is not None:
-            return _plain(self.kvlist_value.values, depth + 1)
+            return plain(self.kvlist_value.values, depth + 1)
         return self.bytes_value
 
 
-class _KeyValue(msgspec.Struct):
+class JsonPair(msgspec.Struct):
     key: str
-    value: _AnyValue | None = None
+    value: JsonValue | None = None
 
 
 class _Values(msgspec.Struct):
-    values: list[_AnyValue] | None = None
+    values: list[JsonValue] | None = None
 
 
-class _KeyValues(msgspec.Struct):
-    values: list[_KeyValue] | None = None
+class JsonPairs(msgspec.Struct):
+    values: list[JsonPair] | None = None
 
 
 class _Event(msgspec.Struct, rename="camel"):
     name: str = ""
     time_unix_nano: int | str = 0
-    attributes: list[_KeyValue] | None = None
+    attributes: list[JsonPair] | None = None
 
 
 class _Status(msgspec.Struct):
@@ -124,26 +124,26 @@ class _Span(msgspec.Struct, rename="camel"):
     kind: int | str = 0
     start_time_unix_nano: int | str = 0
     end_time_unix_nano: int | str = 0
-    attributes: list[_KeyValue] | None = None
+    attributes: list[JsonPair] | None = None
     events: list[_Event] | None = None
     status: _Status | None = None
 
 
-class _Scope(msgspec.Struct):
+class JsonScope(msgspec.Struct):
     name: str | None = None
 
 
 class _ScopeSpans(msgspec.Struct):
-    scope: _Scope | None = None
+    scope: JsonScope | None = None
     spans: list[_Span] | None = None
 
 
-class _Resource(msgspec.Struct):
-    attributes: list[_KeyValue] | None = None
+class JsonResource(msgspec.Struct):
+    attributes: list[JsonPair] | None = None
 
 
 class _ResourceSpans(msgspec.Struct, rename="camel"):
-    resource: _Resource | None = None
+    resource: JsonResource | None = None
     scope_spans: list[_ScopeSpans] | None = None
 
 
@@ -168,7 +168,7 @@ def decode_json(body: bytes) -> Iterator[WireSpan]:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Unreadable(f"The body is not an OTLP trace request in JSON: {error}.") from None
     for group in request.resource_spans or ():
-        resource = _plain(group.resource.attributes if group.resource else None)
+        resource = plain(group.resource.attributes if group.resource else None)
         for part in group.scope_spans or ():
             scope = part.scope.name or "" if part.scope else ""
             for span in part.spans or ():
@@ -178,27 +178,27 @@ def decode_json(body: bytes) -> Iterator[WireSpan]:
 def _wire(span: _Span, resource: dict[str, Any], scope: str) -> WireSpan:
     status = span.status or _Status()
     return WireSpan(
-        trace_id=_identifier(span.trace_id),
-        span_id=_identifier(span.span_id),
-        parent_id=_identifier(span.parent_span_id or ""),
+        trace_id=identifier(span.trace_id),
+        span_id=identifier(span.span_id),
+        parent_id=identifier(span.parent_span_id or ""),
         name=span.name,
         kind=span.kind if isinstance(span.kind, int) else _KINDS.get(span.kind, 0),
-        start_ns=_integer(span.start_time_unix_nano),
-        end_ns=_integer(span.end_time_unix_nano),
+        start_ns=integer(span.start_time_unix_nano),
+        end_ns=integer(span.end_time_unix_nano),
         status=status.code if isinstance(status.code, int) else _STATUSES.get(status.code, 0),
         status_message=status.message or "",
-        attributes=_plain(span.attributes),
+        attributes=plain(span.attributes),
         resource=resource,
         scope=scope,
-        events=[WireEvent(e.name, _integer(e.time_unix_nano), _plain(e.attributes)) for e in span.events or ()],
+        events=[WireEvent(e.name, integer(e.time_unix_nano), plain(e.attributes)) for e in span.events or ()],
     )
 
 
-def _plain(pairs: list[_KeyValue] | None, depth: int = 0) -> dict[str, Any]:
+def plain(pairs: list[JsonPair] | None, depth: int = 0) -> dict[str, Any]:
     return {pair.key: pair.value.plain(depth) if pair.value else None for pair in pairs or ()}
 
 
-def _integer(value: int | str) -> int:
+def integer(value: int | str) -> int:
     if isinstance(value, int):
         return value
     if not value.lstrip("-").isdecimal() or len(value) > 20:
@@ -206,7 +206,7 @@ def _integer(value: int | str) -> int:
     return int(value)
 
 
-def _identifier(text: str) -> bytes:
+def identifier(text: str) -> bytes:
     """Hex, as OTLP says; base64 too, since generic protobuf-to-JSON printers write that. Other text is a bad id."""
     try:
         if len(text) in (16, 32):

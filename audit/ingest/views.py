@@ -1,7 +1,7 @@
-"""Where applications send their traces: OTLP/HTTP at /v1/traces, and our own plain form at /api/audit/requests."""
+"""Where applications send: OTLP/HTTP at /v1/traces and /v1/logs, our own plain form at /api/audit/requests."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -9,15 +9,15 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.ingest import body, quota
-from audit.ingest.otlp import decode_json, decode_protobuf
+from audit.ingest import body, logs, otlp, pressure, quota
 from audit.ingest.receive import Receipt, receive
-from audit.ingest.wire import TooMuch, Unreadable, counted
+from audit.ingest.wire import TooMuch, Unreadable, WireSpan, counted
 from web.api import ApiView
 from web.problems import BadRequest, Problem, TooLarge, Unauthenticated, Unavailable, exception_handler, from_exception
 
@@ -54,6 +54,7 @@ class IngestView(ApiView):
         try:
             data = body.read(_stream(raw), encoding=raw.headers.get("Content-Encoding", "").strip().lower())
             spans, now = counted(decode(data)), timezone.now()
+            pressure.refuse_when_behind(now=now)
             quota.take(str(token.pk), len(spans), now=now)
             return receive(spans, system=token.system, environment=token.environment, now=now)
         except Unreadable as error:
@@ -61,9 +62,39 @@ class IngestView(ApiView):
         except TooMuch as error:
             raise TooLarge(str(error)) from error
 
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | HttpResponse | None]:
+        return lambda error, context: exception_handler(_told(error), context)
 
-class TracesView(IngestView):
-    """OTLP/HTTP, protobuf or JSON, plain or packed. Refused spans are named in partial_success, the others stored."""
+
+class OtlpView(IngestView):
+    """OTLP/HTTP, protobuf or JSON, plain or packed. What is refused is named in partial_success, the rest is stored."""
+
+    decoders: dict[str, Callable[[bytes], Iterable[WireSpan]]]
+    answer: type[Any]
+    counter: tuple[str, str]  # the name of what was rejected, in protobuf and in JSON
+
+    def take(self, request: Request) -> HttpResponse:
+        kind = _media_type(request)
+        if kind not in self.decoders:
+            raise UnknownMediaType(f"Send {PROTOBUF} or {JSON}, not {kind or 'a body without Content-Type'}.")
+        receipt = self.receive(request, self.decoders[kind])
+        if kind == JSON:
+            partial = {self.counter[1]: receipt.refused_count, "errorMessage": receipt.message}
+            return JsonResponse({"partialSuccess": partial} if receipt.refused else {})
+        answer = self.answer()
+        if receipt.refused:
+            setattr(answer.partial_success, self.counter[0], receipt.refused_count)
+            answer.partial_success.error_message = receipt.message
+        return HttpResponse(answer.SerializeToString(), content_type=PROTOBUF)
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | HttpResponse | None]:
+        return otlp_error
+
+
+class TracesView(OtlpView):
+    decoders = {PROTOBUF: otlp.decode_protobuf, JSON: otlp.decode_json}
+    answer = ExportTraceServiceResponse
+    counter = ("rejected_spans", "rejectedSpans")
 
     @extend_schema(
         operation_id="otlp_traces",
@@ -72,31 +103,29 @@ class TracesView(IngestView):
         responses={200: dict},
     )
     def post(self, request: Request) -> HttpResponse:
-        kind = _media_type(request)
-        if kind not in (PROTOBUF, JSON):
-            raise UnknownMediaType(f"Send {PROTOBUF} or {JSON}, not {kind or 'a body without Content-Type'}.")
-        receipt = self.receive(request, decode_protobuf if kind == PROTOBUF else decode_json)
-        answer = ExportTraceServiceResponse()
-        if receipt.refused:
-            answer.partial_success.rejected_spans = receipt.refused_count
-            answer.partial_success.error_message = receipt.message
-        if kind == PROTOBUF:
-            return HttpResponse(answer.SerializeToString(), content_type=PROTOBUF)
-        partial = {"rejectedSpans": receipt.refused_count, "errorMessage": receipt.message}
-        return JsonResponse({"partialSuccess": partial} if receipt.refused else {})
+        return self.take(request)
 
-    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | HttpResponse | None]:
-        return otlp_error
+
+class LogsView(OtlpView):
+    """Prompts and answers that an instrumentation sends as log records. Other logs are turned away by name."""
+
+    decoders = {PROTOBUF: logs.decode_protobuf, JSON: logs.decode_json}
+    answer = ExportLogsServiceResponse
+    counter = ("rejected_log_records", "rejectedLogRecords")
+
+    @extend_schema(
+        operation_id="otlp_logs",
+        summary="Send GenAI log records (OTLP/HTTP)",
+        request={PROTOBUF: bytes, JSON: dict},
+        responses={200: dict},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        return self.take(request)
 
 
 def otlp_error(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
-    """OTLP wants errors as google.rpc.Status in the form of the request; ours carries the problem's sentence.
-
-    With 503 and Retry-After the exporter keeps its batch and sends it again: nothing is lost while the database is off.
-    """
-    if isinstance(error, (OperationalError, InterfaceError)):
-        log.warning("Spans were turned away, the database does not answer: %s", error)
-        error = Unavailable("The database does not answer. Nothing was stored; send it again.", retry_after=5)
+    """OTLP wants errors as google.rpc.Status in the form of the request; ours carries the problem's sentence."""
+    error = _told(error)
     response = exception_handler(error, context)
     problem = from_exception(error)
     if response is None or problem is None:
@@ -108,6 +137,14 @@ def otlp_error(error: Exception, context: dict[str, Any]) -> Response | HttpResp
         return HttpResponse(status.SerializeToString(), status=problem.status, content_type=PROTOBUF, headers=headers)
     response.data = {**problem.as_json(), "code": code, "message": problem.detail}
     return response
+
+
+def _told(error: Exception) -> Exception:
+    """A database that is away: with 503 and Retry-After a sender keeps its batch, and nothing is lost."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return error
+    log.warning("Spans were turned away, the database does not answer: %s", error)
+    return Unavailable("The database does not answer. Nothing was stored; send it again.", retry_after=5)
 
 
 def _media_type(request: Request) -> str:

@@ -50,9 +50,13 @@ class WireSpan:
     resource: dict[str, Any]
     scope: str
     events: list[WireEvent] = field(default_factory=list)
+    event: bool = False  # a log record: a point in time below the span that it was written in
+    unwanted: str = ""  # why its decoder would not have it
 
     def check(self) -> None:
         """What must be right in every span, or BadSpan with the reason."""
+        if self.unwanted:
+            raise BadSpan(self.unwanted)
         if len(self.trace_id) != 16 or not any(self.trace_id):
             raise BadSpan("the trace id is not 16 bytes")
         if len(self.span_id) != 8 or not any(self.span_id):

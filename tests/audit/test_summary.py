@@ -46,6 +46,8 @@ class Span:
     timed_out: bool = False
     fallback: str = ""
     handoff: bool = False
+    scope: str = "lib"
+    response_id: str = ""
 
     @property
     def started_at(self):

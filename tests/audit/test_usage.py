@@ -1,4 +1,5 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -15,6 +16,20 @@ class Node:
     tokens_out: int | None = None
     failed: bool = False
     timed_out: bool = False
+    scope: str = "lib"
+    at_ms: int = 0
+    ms: int = 100
+    model_requested: str = ""
+    model_answered: str = ""
+    response_id: str = ""
+
+    @property
+    def started_at(self):
+        return datetime(2026, 11, 24, tzinfo=UTC) + timedelta(milliseconds=self.at_ms)
+
+    @property
+    def duration_us(self):
+        return self.ms * 1000
 
 
 def counts(*spans):
@@ -81,3 +96,62 @@ def test_ids_that_loop_end_and_hide_nothing(usage):
     found = provider_calls([first, second])
     assert found.counted | found.unknown
     assert provider_calls([Node("a", "a", tokens_in=1)]).counted | provider_calls([Node("a", "a")]).unknown
+
+
+CHAIN = Node("a", scope="chain library", model_requested="gpt-4.1", tokens_in=10, tokens_out=5, ms=100)
+CLIENT = Node("b", scope="client", model_answered="gpt-4.1-2025", tokens_in=10, tokens_out=5, at_ms=10, ms=80)
+
+
+def test_two_instrumentations_side_by_side_are_one_call():
+    found = provider_calls([CHAIN, CLIENT])
+    assert (found.counted, found.twice) == ({"b"}, {"a"})
+
+
+def test_whichever_of_the_two_has_usage_speaks():
+    silent = replace(CHAIN, tokens_in=None, tokens_out=None)
+    assert counts(silent, CLIENT) == (["b"], [], [])
+    assert counts(CHAIN, replace(CLIENT, tokens_in=None, tokens_out=None)) == (["a"], [], [])
+
+
+def test_both_without_usage_are_one_unknown_call_and_both_failed_one_failed_call():
+    nothing = {"tokens_in": None, "tokens_out": None}
+    assert counts(replace(CHAIN, **nothing), replace(CLIENT, **nothing)) == ([], ["b"], [])
+    assert counts(replace(CHAIN, **nothing, failed=True), replace(CLIENT, **nothing, failed=True)) == ([], [], ["b"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"scope": "chain library"},  # one instrumentation does not report a call twice
+        {"model_answered": "o3"},
+        {"tokens_in": 11},
+        {"at_ms": 200},
+        {"at_ms": 50},  # began during the other, ended long after it
+        {"kind": "embedding"},
+        {"failed": True},
+    ],
+    ids=str,
+)
+def test_calls_that_differ_in_anything_are_two(other):
+    assert counts(CHAIN, replace(CLIENT, **other)) == (["a", "b"], [], [])
+
+
+def test_the_providers_id_tells_calls_apart_and_together():
+    assert counts(replace(CHAIN, response_id="r1"), replace(CLIENT, response_id="r2")) == (["a", "b"], [], [])
+    longer = replace(CLIENT, response_id="r1", ms=300)
+    assert counts(replace(CHAIN, response_id="r1"), longer) == (["a"], [], [])
+
+
+def test_a_span_stands_for_one_of_each_other_scope_only():
+    """Two equal calls at the same time, both reported twice: two calls."""
+    again = [replace(CHAIN, span_id="c"), replace(CLIENT, span_id="d")]
+    found = provider_calls([CHAIN, CLIENT, *again])
+    assert (len(found.counted), len(found.twice)) == (2, 2)
+
+
+def test_a_stream_told_in_two_spans_is_one_call():
+    """logfire: the call without usage, and a point in time with it, beside the call, when the stream has ended."""
+    calls = [Node("a", "root", ms=10), Node("c", "root", at_ms=200, ms=10)]
+    ends = [Node("b", "root", at_ms=150, ms=0, tokens_in=7), Node("d", "root", at_ms=300, ms=0)]
+    found = provider_calls(calls + ends)
+    assert (found.counted, found.unknown, found.twice) == ({"b"}, {"d"}, frozenset())
