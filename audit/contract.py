@@ -5,7 +5,7 @@ nothing to check against, and payloads redacted.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Literal
@@ -14,10 +14,21 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from referencing import Registry
 
+from audit import canonical
 from audit.pricing import parse_prices
 
 PayloadMode = Literal["redacted", "raw", "none"]
 PiiPolicy = Literal["redact", "refuse"]
+DeniedPolicy = Literal["drop", "refuse"]
+PromptPolicy = Literal["flag", "refuse", "require"]
+CANONICAL_OUTPUTS = ("none", "rfc8785", "trimmed-text")
+# The data policy: what people set by hand (systems.actions.traffic), each with what it may be.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "payload_mode": ("redacted", "raw", "none"),
+    "pii_policy": ("redact", "refuse"),
+    "denied_policy": ("drop", "refuse"),
+    "prompt_policy": ("flag", "refuse", "require"),
+}
 
 
 class ProfileError(ValueError):
@@ -30,7 +41,15 @@ class IngestProfile:
 
     `prices`: USD per million tokens by model, `{"model": {"input": "0.40", "output": "1.60"}}`; they come first.
     `payload_mode`: prompts and answers are kept redacted (the default), raw, or not at all; a commitment is kept in any
-    case. `pii_policy`: what is found in a span is redacted, or the span is refused.
+    case. `pii_policy`: what is found in a span is redacted, or the span is refused. `denied_fields`: patterns of
+    attribute names that may not be kept; `denied_policy`: they are dropped, or the span is refused.
+
+    `prompts`: the registered ones by hash, `{"sha256:...": [{"name": "answer", "number": 3}]}`. `prompt_policy`: spans
+    of another prompt are flagged or refused; `require` refuses model calls without a hash as well.
+
+    `components`: limits of one component, `{"retrieval": {"timeout_ms": 500}}`, before the general ones.
+    `canonical_outputs`: the forms that an output may have. `error_codes`: those that a user may be shown.
+    `count_scopes`: where two instrumentations report the same calls in different traces, the scopes that count.
     """
 
     input_schema: Mapping[str, Any] | None = None
@@ -42,6 +61,14 @@ class IngestProfile:
     prices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     payload_mode: PayloadMode = "redacted"
     pii_policy: PiiPolicy = "redact"
+    denied_fields: Sequence[str] = field(default_factory=list)
+    denied_policy: DeniedPolicy = "drop"
+    prompts: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    prompt_policy: PromptPolicy = "flag"
+    components: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    canonical_outputs: Sequence[str] = field(default_factory=list)
+    error_codes: Sequence[str] = field(default_factory=list)
+    count_scopes: Sequence[str] = field(default_factory=list)
 
     def check(self) -> None:
         for schema in (self.input_schema, self.output_schema):
@@ -60,10 +87,14 @@ class IngestProfile:
             parse_prices(self.prices)
         except (KeyError, ValueError, ArithmeticError, TypeError) as error:
             raise ProfileError(f"The price table is not valid: {error}.") from None
-        if self.payload_mode not in ("redacted", "raw", "none"):
-            raise ProfileError("payload_mode is one of redacted, raw, none.")
-        if self.pii_policy not in ("redact", "refuse"):
-            raise ProfileError("pii_policy is one of redact, refuse.")
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ProfileError(f"{name} is one of {', '.join(allowed)}.")
+        for name in ("denied_fields", "count_scopes"):
+            if any(not text.strip() or len(text) > 200 for text in getattr(self, name)):
+                raise ProfileError(f"{name} are names of 1 to 200 characters.")
+        if not set(self.canonical_outputs) <= set(CANONICAL_OUTPUTS):
+            raise ProfileError(f"canonical_outputs are among {', '.join(CANONICAL_OUTPUTS)}.")
 
     def body(self) -> dict[str, Any]:
         return asdict(self)
@@ -96,6 +127,8 @@ def check_span(
     tokens_out: int | None,
     duration_ms: int,
     retries: int | None,
+    component: str = "",
+    error_type: str = "",
 ) -> Outcome:
     """Our own check wins over the sender's claim; the claim stands where there is nothing to check."""
     input_checked = _conforms(profile.input_schema, input_text)
@@ -110,19 +143,35 @@ def check_span(
         flags.append("input-schema")
     if output_ok is False:
         flags.append("output-schema")
-    if kind == "model":
-        flags += [
-            flag
-            for flag, value, limit in (
-                ("context-too-long", context_chars, profile.max_context_chars),
-                ("output-too-long", tokens_out, profile.max_output_tokens),
-                ("too-slow", duration_ms, profile.timeout_ms),
-            )
-            if limit is not None and value is not None and value > limit
-        ]
-    if retries is not None and profile.retry_limit is not None and retries > profile.retry_limit:
-        flags.append("too-many-retries")
+    own, model = profile.components.get(component, {}), kind == "model"
+    flags += [
+        flag
+        for flag, value, limit in (
+            ("context-too-long", context_chars, profile.max_context_chars if kind in ("model", "event") else None),
+            ("output-too-long", tokens_out, profile.max_output_tokens if model else None),
+            ("too-slow", duration_ms, own.get("timeout_ms", profile.timeout_ms if model else None)),
+            ("too-many-retries", retries, own.get("retry_limit", profile.retry_limit)),
+        )
+        if limit is not None and value is not None and value > limit
+    ]
+    if output_text is not None and not is_canonical(profile.canonical_outputs, output_text):
+        flags.append("output-not-canonical")
+    if kind == "request" and error_type and profile.error_codes and error_type not in profile.error_codes:
+        flags.append("unknown-error-code")
     return Outcome(input_ok, output_ok, source, tuple(flags))
+
+
+def is_canonical(allowed: Sequence[str], text: str) -> bool:
+    """Whether the output has one of the forms that the contracts in force name; no form named: any will do."""
+    forms = {"none": lambda: True, "trimmed-text": lambda: text == text.strip(), "rfc8785": lambda: _is_rfc8785(text)}
+    return not allowed or any(forms[form]() for form in allowed)
+
+
+def _is_rfc8785(text: str) -> bool:
+    try:
+        return canonical.dumps(canonical.loads(text)) == text.encode()
+    except ValueError:
+        return False
 
 
 def _conforms(schema: Mapping[str, Any] | None, text: str | None) -> bool | None:
@@ -131,9 +180,13 @@ def _conforms(schema: Mapping[str, Any] | None, text: str | None) -> bool | None
         return None
     try:
         value = json.loads(text)
-        return _validator(json.dumps(schema, sort_keys=True)).is_valid(value)
+        return validator(schema).is_valid(value)
     except (ValueError, RecursionError):
         return False
+
+
+def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
+    return _validator(json.dumps(schema, sort_keys=True))
 
 
 @lru_cache(maxsize=256)

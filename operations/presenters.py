@@ -133,6 +133,14 @@ TOPICS: dict[str, Presenter] = {
         alarm=True,
         page="system",
     ),
+    "audit.unsafe-logging": Presenter(
+        "Unsafe logging",
+        "{where} tries to log what its data policy denies",
+        "{attempts} times in {environment}: {what}. It was not stored; mend the application that sends it.",
+        ("engineering", "operations", "privacy", "platform"),
+        alarm=True,
+        page="system",
+    ),
     "audit.ledger-stopped": Presenter(
         "Trouble with the ledger",
         "The ledger takes no more entries",

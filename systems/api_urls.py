@@ -1,6 +1,6 @@
 from django.urls import path
 
-from systems.api import consumers, views
+from systems.api import consumers, traffic, views
 
 app_name = "systems_api"
 
@@ -25,6 +25,8 @@ urlpatterns = [
         name="acknowledge",
     ),
     path(_VERSIONS + "/<int:number>/<slug:act>", views.VersionAct.as_view(), name="version-act"),
+    path(_SYSTEM + "/traffic", traffic.DataPolicy.as_view(), name="traffic"),
+    path(_SYSTEM + "/validate", traffic.Validate.as_view(), name="validate"),
     path(_SYSTEM + "/policies", views.Policies.as_view(), name="policies"),
     path(_SYSTEM + "/policies/<slug:part>/<int:number>/<slug:act>", views.PolicyAct.as_view(), name="policy-act"),
 ]

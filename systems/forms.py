@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from django import forms
 
 from accounts.models import User
+from audit.contract import IngestProfile
 from systems.kinds import Area, Kind
 from systems.models import System
 from systems.policy import Bar, ReleaseBars, RunningLimits
@@ -37,6 +38,57 @@ class SystemForm(forms.Form):
         required=False,
         help_text="Health, payment, employment and the like: compliance joins the checklist.",
     )
+
+
+class DataPolicyForm(forms.Form):
+    """Rows of text become lists; everything else is a choice with its meaning beside it."""
+
+    payload_mode = forms.ChoiceField(
+        label="Prompts and answers",
+        choices=[
+            ("redacted", "Kept encrypted, personal data taken out"),
+            ("raw", "Kept encrypted, as they came"),
+            ("none", "Not kept; a commitment proves what they were"),
+        ],
+    )
+    pii_policy = forms.ChoiceField(
+        label="Personal data and secrets",
+        choices=[("redact", "Taken out of what is kept"), ("refuse", "The span is refused")],
+    )
+    denied_fields = forms.CharField(
+        label="Denied fields",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Names of attributes that may not be kept, one a line; * stands for anything: customer.*",
+    )
+    denied_policy = forms.ChoiceField(
+        label="A denied field", choices=[("drop", "Is dropped, the span kept"), ("refuse", "The span is refused")]
+    )
+    prompt_policy = forms.ChoiceField(
+        label="A prompt that is not registered",
+        choices=[
+            ("flag", "Is flagged"),
+            ("refuse", "The span is refused"),
+            ("require", "The span is refused, and model calls without a prompt hash too"),
+        ],
+    )
+    count_scopes = forms.CharField(
+        label="Instrumentations that count",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Where two report the same calls in different traces: whose spans are calls, one a line. Empty: all.",
+    )
+
+    def __init__(self, data: Any = None, *, profile: IngestProfile) -> None:
+        initial = {name: getattr(profile, name) for name in self.base_fields}
+        lines = {name: "\n".join(initial[name]) for name in ("denied_fields", "count_scopes")}
+        super().__init__(data, initial={**initial, **lines})
+
+    def clean_denied_fields(self) -> list[str]:
+        return list(self.cleaned_data["denied_fields"].split())
+
+    def clean_count_scopes(self) -> list[str]:
+        return list(self.cleaned_data["count_scopes"].split())
 
 
 class NewSystemForm(SystemForm):

@@ -12,6 +12,9 @@ EDITORS = ("product", "engineering", "operations")
 MAY_CREATE = ("admin", "product", "engineering", "operations", "platform")
 MAY_ASSIGN = ("admin", *EDITORS)
 
+# Answer for what is kept of the traffic.
+GUARDIANS = ("privacy", "platform")
+
 LABELS = {"platform": "platform owner"}
 
 
@@ -174,6 +177,13 @@ def decline_policy(person: Person, policy: PolicyState) -> list[Reason]:
     if policy.state != "draft":
         reasons.append(Reason("It has been decided on already."))
     return reasons
+
+
+def set_data_policy(person: Person, *, looser: Collection[str]) -> list[Reason]:
+    """Whoever builds may keep less of the traffic; to keep or let through more takes who answers for it."""
+    if looser:
+        return _needs(person, GUARDIANS, f"on this system, to loosen {', '.join(sorted(looser))}")
+    return _needs(person, (*EDITORS, *GUARDIANS))
 
 
 def _needs(person: Person, roles: Collection[str], where: str = "on this system") -> list[Reason]:

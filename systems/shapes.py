@@ -32,6 +32,13 @@ CONTRACT = _object(
         "timeout_ms": _count(1, 3_600_000),
         "retry_limit": _count(0, 20),
         "canonical_output": {"enum": ["none", "rfc8785", "trimmed-text"]},
+        # Limits of one component of the request path (retrieval, a tool), where they are not the general ones.
+        "components": {
+            "type": "object",
+            "additionalProperties": _object(
+                [], {"timeout_ms": _count(1, 3_600_000), "retry_limit": _count(0, 20)}, minProperties=1
+            ),
+        },
         "note": {"type": "string", "maxLength": 2000},
     },
 )

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from systems.views import consumers, overview, policies, registry
+from systems.views import consumers, overview, policies, registry, traffic
 
 app_name = "systems"
 
@@ -25,6 +25,7 @@ urlpatterns = [
     path(_VERSION, registry.version, name="version"),
     path(_VERSION + "content", registry.content, name="content"),
     path(_VERSION + "<slug:act>/", registry.act, name="version-act"),
+    path(_SYSTEM + "traffic/", traffic.traffic, name="traffic"),
     path(_SYSTEM + "policy/", policies.overview, name="policy"),
     path(_POLICY + "propose/", policies.propose, name="propose"),
     path(_POLICY + "<int:number>/", policies.version, name="policy-version"),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from audit import canonical
 from audit.contract import IngestProfile, Outcome, check_span
+from audit.ingest import policy
 from audit.ingest.mapping import Reading, read_span
 from audit.ingest.names import content_side
 from audit.ingest.rows import SpanRow, leaf_of
@@ -53,6 +54,7 @@ class Batch:
     spans: list[Prepared] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
+    unsafe: Counter[str] = field(default_factory=Counter)  # what the data policy denies, attempts that failed included
 
 
 def days_of(spans: Iterable[WireSpan], *, now: datetime) -> set[date]:
@@ -70,12 +72,16 @@ def prepare(spans: Iterable[WireSpan], *, source: Source, keys: Mapping[date, Da
                 raise BadSpan(reason)
             span.check()
             found: Counter[str] = Counter()
+            unsafe: Counter[str] = Counter()
             # Spans of one batch share their resource: it is cleaned once.
             if id(span.resource) not in resources:
-                plain = tidy(span.resource)
+                plain = policy.without_denied(tidy(span.resource), source.profile, batch.unsafe)
                 resources[id(span.resource)] = (plain, _cut_texts(redact_value(plain, batch.found)))
             span.resource, resource = resources[id(span.resource)]
-            batch.spans.append(_prepare_one(span, resource, source, prices, keys, found))
+            try:
+                batch.spans.append(_prepare_one(span, resource, source, prices, keys, found, unsafe))
+            finally:
+                batch.unsafe.update(unsafe)
             batch.found.update(found)
         except BadSpan as error:
             batch.refused[str(error)] += 1
@@ -102,18 +108,21 @@ def _prepare_one(
     prices: Mapping[str, Price],
     keys: Mapping[date, DataKey],
     found: Counter[str],
+    unsafe: Counter[str],
 ) -> Prepared:
-    span.attributes = tidy(span.attributes)
+    span.attributes = policy.without_denied(tidy(span.attributes), source.profile, unsafe)
     reading = read_span(span)
+    if reading.kind in BILLED and not _counts(span, source.profile):
+        reading.kind = "chain"  # a step around the call, which another instrumentation reports
     attributes, content = _split(span.attributes)
-    events = _events(span, content, found)
+    events = _events(span, content, source.profile, found, unsafe)
     outcome = _checked(span, reading, content["input"], source.profile)
     row = _row(span, reading, source, found)
     row.resource, row.events = resource, events
     row.attributes = _cut_texts(redact_value(attributes, found))
     row.cost_nanousd, row.price_source = _cost(reading, prices, row.started_at)
     row.input_ok, row.output_ok, row.contract_source = outcome.input_ok, outcome.output_ok, outcome.source
-    row.flags = [*outcome.flags, *_label_flags(reading, source)]
+    row.flags = [*outcome.flags, *_label_flags(reading, source), *policy.prompt_flags(reading, source.profile)]
 
     key, name = keys[row.started_at.date()], span_name(row.system, row.trace_id, row.span_id)
     # Over what was sent: the commitment says what the prompt was, even where only its redacted text is kept.
@@ -122,8 +131,7 @@ def _prepare_one(
     mode = source.profile.payload_mode
     kept = content if mode == "raw" else redact_value(content, found)
     row.redactions = found.total()
-    if found and source.profile.pii_policy == "refuse":
-        raise BadSpan(f"it carries what the data policy refuses: {', '.join(sorted(found))}")
+    policy.refuse_unsafe(unsafe, found, source.profile)
     leaf = canonical.dumps_tidy(leaf_of(row))
     if len(leaf) > MAX_LEAF:
         raise BadSpan(f"its attributes and events have more than {MAX_LEAF} bytes")
@@ -205,7 +213,13 @@ def _checked(span: WireSpan, reading: Reading, asked: Mapping[str, Any], profile
         tokens_out=reading.tokens_out,
         duration_ms=(span.end_ns - span.start_ns) // 1_000_000,
         retries=reading.retries,
+        component=reading.component,
+        error_type=reading.error_type,
     )
+
+
+def _counts(span: WireSpan, profile: IngestProfile) -> bool:
+    return not profile.count_scopes or span.scope in profile.count_scopes
 
 
 def _split(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -218,11 +232,17 @@ def _split(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[s
     return plain, content
 
 
-def _events(span: WireSpan, content: dict[str, dict[str, Any]], found: Counter[str]) -> list[dict[str, Any]]:
+def _events(
+    span: WireSpan,
+    content: dict[str, dict[str, Any]],
+    profile: IngestProfile,
+    found: Counter[str],
+    unsafe: Counter[str],
+) -> list[dict[str, Any]]:
     """Events with their texts cleaned. Older conventions send prompts and answers as events: that part is content."""
     result = []
     for number, event in enumerate(span.events):
-        attributes = tidy(event.attributes)
+        attributes = policy.without_denied(tidy(event.attributes), profile, unsafe)
         if side := content_side(event.name):
             content[side][f"{event.name}.{number}"] = attributes
             attributes = {}
@@ -264,8 +284,6 @@ def _label_flags(reading: Reading, source: Source) -> list[str]:
         flags.append("system-differs")
     if reading.environment_label not in ("", source.environment):
         flags.append("environment-differs")
-    if reading.prompt_hash_source == "mismatch":
-        flags.append("prompt-hash-mismatch")
     return flags
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from audit import unsafe
 from audit.ingest.prepare import Source, days_of, prepare
 from audit.ingest.store import store
 from audit.ingest.wire import WireSpan, counted
@@ -37,4 +38,6 @@ def receive(spans: Iterable[WireSpan], *, system: str, environment: str, now: da
     keys = keys_for(system, days_of(received, now=now), now=now)
     batch = prepare(received, source=source, keys=keys, now=now)
     stored = store(batch, source=source, now=now)
+    if batch.unsafe:
+        unsafe.note(batch.unsafe, system=system, environment=environment, now=now)
     return Receipt(stored.stored, stored.repeated, dict(batch.refused))

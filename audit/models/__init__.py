@@ -1,5 +1,6 @@
 from audit.models.browsing import LegalHold, Quota, Retention, SavedView
 from audit.models.ledger import Checkpoint, Entry, Head, Node, Payload
+from audit.models.policy import ContractCheck, UnsafeLogging
 from audit.models.requests import Call, ComponentRollup, Fingerprint, Profile, Request, Rollup, Spend, Unapproved
 from audit.models.trail import PayloadKey, Span, SpanBatch, SpanCheckpoint, SpanLog, SpanPayload, SpanTile
 from audit.models.vault import Blob
@@ -9,6 +10,7 @@ __all__ = [
     "Call",
     "Checkpoint",
     "ComponentRollup",
+    "ContractCheck",
     "Entry",
     "Fingerprint",
     "Head",
@@ -30,4 +32,5 @@ __all__ = [
     "SpanTile",
     "Spend",
     "Unapproved",
+    "UnsafeLogging",
 ]

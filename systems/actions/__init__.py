@@ -14,6 +14,7 @@ from systems.actions.registry import (
     write_compatibility,
 )
 from systems.actions.systems import assign_ownership, change_system, create_system
+from systems.actions.traffic import set_data_policy
 
 __all__ = [
     "acknowledge",
@@ -33,6 +34,7 @@ __all__ = [
     "retire_component",
     "retire_version",
     "send_back_version",
+    "set_data_policy",
     "submit_version",
     "write_compatibility",
 ]

@@ -24,6 +24,7 @@ _TABS = (
     ("Overview", "systems:detail"),
     ("Releases", "releases:system"),
     ("Policy", "systems:policy"),
+    ("Traffic", "systems:traffic"),
     ("Operations", "operations:system"),
     ("Dashboard", "metrics:dashboard"),
     ("Metrics", "metrics:system"),
