@@ -251,6 +251,7 @@ class Window(models.Model):
     errors = models.PositiveBigIntegerField(null=True)
     latency = models.JSONField(default=list, help_text="[[upper bound in ms, requests up to it], ...], ascending.")
     reason = models.CharField(max_length=300, blank=True, help_text="Why it is unanswered.")
+    note = models.CharField(max_length=300, blank=True, help_text="What was odd about the answer, which counts.")
     raw_digest = models.CharField(max_length=71, blank=True)
     asked_at = models.DateTimeField()
 

@@ -61,6 +61,7 @@ def facts_of(window: Window) -> WindowFacts:
         latency=tuple((Decimal(low), Decimal(high), count) for low, high, count in window.latency),
         reason=window.reason,
         raw_digest=window.raw_digest,
+        note=window.note,
     )
 
 
@@ -161,6 +162,7 @@ def _columns(facts: WindowFacts) -> dict[str, object]:
         "errors": facts.errors if facts.answered else None,
         "latency": _written(facts.latency),
         "reason": "" if facts.answered else (facts.reason or "no answer")[:300],
+        "note": facts.note[:300],
         "raw_digest": facts.raw_digest,
     }
 

@@ -12,7 +12,7 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
@@ -110,7 +110,9 @@ def windows(
         reason = f'There is no {wanted.requests} with {wanted.release_label}="{release_label}".'
         return [WindowFacts(start, end, False, reason=reason) for start, end in spans], raw
     _check_error_label(wanted, requests)
-    return [_window(wanted, requests, buckets, span, counted_before) for span in spans], raw
+    clock = _clock_note(replies)
+    facts = [_window(wanted, requests, buckets, span, counted_before) for span in spans]
+    return [replace(one, note=" ".join([*clock, *_oddities(requests, one, since)])) for one in facts], raw
 
 
 def _ask(
@@ -137,7 +139,9 @@ def _ask(
 
 def _query(url: str, query: str, at: datetime, secret: str, replies: list[dict[str, str]]) -> list[Any]:
     response = _get(url, "/api/v1/query", secret, {"query": query, "time": f"{at.timestamp():.3f}"})
-    replies.append({"query": query, "time": at.isoformat(), "reply": response.body.decode("utf-8", "replace")})
+    skew = f"{_skew(response, datetime.now(UTC)).total_seconds():.0f}"
+    reply = response.body.decode("utf-8", "replace")
+    replies.append({"query": query, "time": at.isoformat(), "skew_seconds": skew, "reply": reply})
     answer = read_json(response.body, "The answer of Prometheus")
     if optional(answer, "warnings"):
         # Servers in front of several Prometheus warn that way that a part is missing.
@@ -162,6 +166,46 @@ def _get(url: str, path: str, secret: str, parameters: Mapping[str, str]) -> egr
     if not response.ok:
         raise SourceFailed(f"Prometheus did not answer the query. {response.problem}")
     return response
+
+
+def _skew(response: egress.Response, now: datetime) -> timedelta:
+    """How far its clock is from ours, now: to the second, and nothing where it does not say."""
+    date = response.headers.get("date")
+    return parsedate_to_datetime(date) - now if date else timedelta(0)
+
+
+def _clock_note(replies: Sequence[Mapping[str, str]]) -> list[str]:
+    skew = max((int(reply["skew_seconds"]) for reply in replies), key=abs, default=0)
+    if abs(skew) <= MAX_SKEW.total_seconds():
+        return []
+    return [
+        f"Its clock is {abs(skew)} s {'ahead of' if skew > 0 else 'behind'} ours: windows lie beside their minutes."
+    ]
+
+
+def _oddities(requests: Sequence[Series], window: WindowFacts, asked_since: datetime) -> Iterator[str]:
+    """What happened to the counters within a window that was answered all the same."""
+    if not window.answered:
+        return
+    inside = (window.since, window.until)
+    restarted, came, went = [], [], []
+    for one in requests:
+        first, last = (bisect_right(one.samples, moment, key=itemgetter(0)) for moment in inside)
+        pairs = pairwise(one.samples[max(first - 1, 0) : last])
+        if any(a is not None and b is not None and b < a for (_, a), (_, b) in pairs):
+            restarted.append(_named(one))
+        if first == 0 and last > 0 and one.samples[0][0] > asked_since:
+            came.append(_named(one))
+        if 0 < first == last and one.samples[first - 1][0] > window.since - (window.until - window.since):
+            went.append(_named(one))
+    for what, names in (("Began anew at zero", restarted), ("New series", came), ("No longer scraped", went)):
+        if names:
+            more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+            yield f"{what}: {', '.join(names[:2])}{more}."
+
+
+def _named(one: Series) -> str:
+    return "{" + ", ".join(f"{name}={value}" for name, value in sorted(one.labels.items()) if name != "__name__") + "}"
 
 
 def _quoted(value: str) -> str:
@@ -276,10 +320,9 @@ def _findings(config: Config, secret: str, now: datetime) -> Iterator[Finding]:
     response = _get(config.url, "/api/v1/status/buildinfo", secret, {})
     version = optional(read_json(response.body, "The answer of Prometheus"), "data", "version")
     yield Finding(True, f"Prometheus {version or 'of unknown version'} answers.")
-    if date := response.headers.get("date"):
-        skew = abs(parsedate_to_datetime(date) - now)
-        if skew > MAX_SKEW:
-            yield Finding(False, f"Its clock differs from ours by {skew.total_seconds():.0f} s.")
+    skew = abs(_skew(response, now))
+    if skew > MAX_SKEW:
+        yield Finding(False, f"Its clock differs from ours by {skew.total_seconds():.0f} s.")
     found = _query(config.url, f"{config.requests}[10m]", now, secret, [])
     if not found:
         yield Finding(False, f"It has no samples of {config.requests} in the last ten minutes.")

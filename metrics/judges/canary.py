@@ -39,6 +39,7 @@ class WindowFacts:
     latency: Histogram = ()
     reason: str = ""
     raw_digest: str = ""
+    note: str = ""  # what was odd about an answer that counts: a restarted counter, a new series, a clock
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
 from metrics.connectors import prometheus
 from metrics.judges.canary import WindowFacts
@@ -58,9 +59,11 @@ def history() -> dict[str, Points]:
         requests("mute"): every(15, lambda s: 2 * s, since=-300),
         requests("pair", instance="a"): every(15, lambda s: 2 * s, since=-300),
         requests("pair", instance="b"): every(15, lambda s: s, since=-300),
+        requests("renamed", instance="old"): every(15, lambda s: 2 * s, until=120),
+        requests("renamed", instance="new"): every(15, lambda s: 2 * (s - 120), since=135),
         'llm_requests_total{release="unlabelled"}': every(15, lambda s: 2 * s, since=-300),
     }
-    for release in ("steady", "restarted", "new", "gap", "nan", "pair"):
+    for release in ("steady", "restarted", "new", "gap", "nan", "pair", "renamed"):
         for le, share in (("0.5", 1.0), ("2", 1.8), ("+Inf", 2.0)):
             series[bucket(release, le)] = every(15, lambda s, share=share: share * 10 * (s + 300), since=-300)
     return series
@@ -272,3 +275,32 @@ def test_a_histogram_or_counter_that_contradicts_itself_is_unanswered(tmp_path: 
             settings.EGRESS_ALLOW = [f"127.0.0.1:{port}"]
             (only,) = ask({"url": f"http://127.0.0.1:{port}"}, "r", range(1))
             assert (only.answered, reason in only.reason) == (False, True), only.reason
+
+
+def test_what_happened_to_the_counters_is_said_beside_windows_that_count(config: dict[str, Any]) -> None:
+    assert [one.note for one in ask(config, "steady", range(3))] == ["", "", ""]
+    (_, restarted, _) = ask(config, "restarted", range(3))
+    assert restarted.answered
+    assert restarted.note == "Began anew at zero: {instance=a, outcome=ok, release=restarted}."
+    notes = [one.note for one in ask(config, "new", range(3))]
+    assert notes[1].startswith("New series: {instance=a, outcome=error, release=new}")
+    assert notes[2] == ""
+
+
+def test_a_series_that_changed_its_labels_is_said_and_nothing_is_lost(config: dict[str, Any]) -> None:
+    """At 120 s the instance was renamed: one series ends, another begins, and each increment counts once."""
+    facts = ask(config, "renamed", range(4))
+    assert sum(one.requests for one in facts) == 2 * 240
+    assert "No longer scraped: {instance=old" in facts[2].note
+    assert "New series: {instance=new" in facts[2].note
+
+
+def test_a_clock_that_is_wrong_is_said_beside_the_windows(settings: Any) -> None:
+    late = "Date: Fri, 20 Nov 2026 09:00:00 GMT\r\n"
+    sample = {"metric": {"__name__": "llm_requests_total", "release": "1", "outcome": "ok"}, "values": []}
+    sample["values"] = [[(START + n * 15 * SECOND).timestamp(), str(n)] for n in range(5)]
+    body = json.dumps({"status": "success", "data": {"result": [sample]}}).encode()
+    with hostile.serving(hostile.plain(body, headers=late)) as port, time_machine.travel(START + 90 * SECOND):
+        settings.EGRESS_ALLOW = [f"127.0.0.1:{port}"]
+        (only,) = ask({"url": f"http://127.0.0.1:{port}"}, "1", range(1))
+    assert only.note.startswith("Its clock is 90 s behind ours")
