@@ -30,6 +30,13 @@ def promptfoo_lines(pages: Iterable[list[Request]]) -> Iterator[str]:
         yield _line({"description": described, "vars": {"question": text}, "metadata": {**case, "answer": answer}})
 
 
+def questions(rows: list[Request]) -> list[str]:
+    """What users asked in these requests, redacted, where it was kept: for comparing, never for showing one of them."""
+    if not rows:
+        return []
+    return [q if isinstance(q, str) else q[-1]["content"] for _, q, _ in _cases([rows]) if q]
+
+
 def _line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) + "\n"
 

@@ -35,6 +35,9 @@ class Content:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
+QUESTION_KEYS = ("input", "question", "prompt", "query", "message", "messages")
+
+
 def read_content(kind: str, data: bytes, declared: Mapping[str, Any] | None = None) -> Content:
     """What a version of this kind with these bytes is. `declared`: what the bytes do not say (`origin`; of a dataset
     also `tags`, `external_hashes` and, where they cannot be counted, `cases`)."""
@@ -135,6 +138,21 @@ def _dataset(data: bytes, said: dict[str, Any]) -> Content:
             said["tag_counts"] = dict(sorted(tags.items()))
             said["tags"] = sorted(set(said.get("tags", [])) | set(tags))
     return Content(digest_bytes(data), media_type, said)
+
+
+def questions_in(data: bytes) -> list[str]:
+    """What the cases of a dataset ask, under the names that evaluation tools give it."""
+    asked = []
+    for case in _cases(data)[1] or []:
+        named = case if isinstance(case, dict) else {}
+        inner = named.get("vars")
+        places = (named, inner if isinstance(inner, dict) else {})
+        found = next((one[key] for one in places for key in QUESTION_KEYS if one.get(key)), None)
+        if isinstance(found, list) and found and isinstance(found[-1], dict):  # a chat: its last message asks
+            found = found[-1].get("content")
+        if isinstance(found, str):
+            asked.append(found)
+    return asked
 
 
 def _cases(data: bytes) -> tuple[str, list[Any] | None]:

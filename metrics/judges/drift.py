@@ -49,10 +49,11 @@ def compare(
     categories: Mapping[str, tuple[Sequence[Hashable], Sequence[Hashable]]],
     *,
     psi_max: Decimal,
+    least: int = LEAST,
 ) -> list[Feature]:
     """One verdict per feature, of values before and after. What has too few values is unknown, never stable."""
-    found = [_numbers(name, *sides) for name, sides in numbers.items()]
-    found += [_categories(name, *sides) for name, sides in categories.items()]
+    found = [_numbers(name, *sides, least) for name, sides in numbers.items()]
+    found += [_categories(name, *sides, least) for name, sides in categories.items()]
     tested = [index for index, one in enumerate(found) if one.p_value is not None]
     adjusted = holm([float(found[index].p_value or 0) for index in tested])
     for index, p_value in zip(tested, adjusted, strict=True):
@@ -68,17 +69,17 @@ def _judged(one: Feature, psi_max: Decimal) -> Feature:
     return replace(one, outcome="drifted" if drifted else "stable", sentence=f"{words}{one.effect}.")
 
 
-def _unknown(name: str, test: str, before: int, after: int) -> Feature:
-    few = f"{name}: {before} and {after} values; {LEAST} on either side are needed."
+def _unknown(name: str, test: str, before: int, after: int, least: int) -> Feature:
+    few = f"{name}: {before} and {after} values; {least} on either side are needed."
     return Feature(name, test, before, after, "unknown", few)
 
 
-def _numbers(name: str, before: Sequence[float], after: Sequence[float]) -> Feature:
+def _numbers(name: str, before: Sequence[float], after: Sequence[float], least: int) -> Feature:
     from scipy import stats  # a second of every process's start, for functions that few of them call
 
     old, new = (np.array([v for v in side if math.isfinite(v)], dtype=float) for side in (before, after))
-    if min(len(old), len(new)) < LEAST:
-        return _unknown(name, KS, len(old), len(new))
+    if min(len(old), len(new)) < least:
+        return _unknown(name, KS, len(old), len(new), least)
     # Edges of tenths of what was before. Values that stand often make fewer, wider bins.
     edges = np.unique(np.quantile(old, np.linspace(0, 1, _BINS + 1)[1:-1]))
     shares = [np.bincount(np.searchsorted(edges, side), minlength=len(edges) + 1) / len(side) for side in (old, new)]
@@ -100,11 +101,11 @@ def _numbers(name: str, before: Sequence[float], after: Sequence[float]) -> Feat
     )
 
 
-def _categories(name: str, before: Sequence[Hashable], after: Sequence[Hashable]) -> Feature:
+def _categories(name: str, before: Sequence[Hashable], after: Sequence[Hashable], least: int) -> Feature:
     from scipy import stats
 
-    if min(len(before), len(after)) < LEAST:
-        return _unknown(name, CHI_SQUARE, len(before), len(after))
+    if min(len(before), len(after)) < least:
+        return _unknown(name, CHI_SQUARE, len(before), len(after), least)
     old, new = Counter(map(str, before)), Counter(map(str, after))
     kept = [label for label, _ in (old + new).most_common(_MOST_CATEGORIES)]
     table = np.array([[side[label] for label in kept] for side in (old, new)], dtype=float)
