@@ -24,6 +24,10 @@ FILES = {
 
 def check_config(kind: str, config: Mapping[str, Any]) -> None:
     """Refuses settings that cannot work, with a sentence."""
+    config = dict(config)
+    days = config.pop("fresh_days", None)
+    if days is not None and (kind not in (*FILES, mlflow.NAME) or type(days) is not int or not 1 <= days <= 3650):
+        raise Invalid("Runs of a source of evaluations are fresh for 1 to 3650 days.")
     if kind in FILES:
         location = config.get("location")
         if not isinstance(location, str) or not location:

@@ -34,14 +34,23 @@ class SecretField(forms.CharField):
         super().__init__(required=False, max_length=2000, label="Bearer token", widget=widget, help_text=help_text)
 
 
+class FreshField(forms.IntegerField):
+    def __init__(self) -> None:
+        super().__init__(
+            label="Days that a run is fresh", min_value=1, max_value=3650, required=False, initial=90,
+            help_text="A run that ended earlier is refused. Empty: runs do not age.",
+        )  # fmt: skip
+
+
 class FileForm(SourceForm):
-    settings: tuple[str, ...] = ("location",)
+    settings: tuple[str, ...] = ("location", "fresh_days")
 
     location = forms.CharField(
         max_length=500,
         help_text="A path inside the evaluation folder, or an address. {release} stands for the release's label: "
         "support-bot/{release}/*.json. The newest file that matches is read.",
     )
+    fresh_days = FreshField()
     secret = SecretField("Sent to the address, if it needs one. Stored encrypted, never shown again.")
     schedule = forms.ChoiceField(label="Pull", choices=SCHEDULES, required=False)
 
@@ -51,7 +60,7 @@ class MappedForm(FileForm):
 
     settings: tuple[str, ...] = (
         "location", "rows", "case_id", "scores", "passed", "error", "output", "tags", "repeat", "release",
-        "dataset_hash", "prompt_hash", "model", "finished_at", "tool_version", "total",
+        "dataset_hash", "prompt_hash", "model", "finished_at", "tool_version", "total", "fresh_days",
     )  # fmt: skip
 
     scores = forms.CharField(
@@ -89,7 +98,7 @@ class TableForm(MappedForm):
 
 
 class MlflowForm(SourceForm):
-    settings = ("url", "experiment", "case_tag", "metric")
+    settings = ("url", "experiment", "case_tag", "metric", "fresh_days")
 
     url = forms.CharField(label="Address", max_length=500, help_text="Of the tracking server: http://mlflow:5000.")
     experiment = forms.CharField(max_length=250, help_text="Its name. Runs in it carry the tag readiness.release.")
@@ -99,6 +108,7 @@ class MlflowForm(SourceForm):
     metric = forms.CharField(
         max_length=100, required=False, help_text="The scorer that is judged where the policy names none."
     )
+    fresh_days = FreshField()
     secret = SecretField("If the server asks for one. Stored encrypted, never shown again.")
     schedule = forms.ChoiceField(label="Pull", choices=SCHEDULES, required=False)
 

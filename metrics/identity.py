@@ -16,8 +16,12 @@ def refusals(
     pins: Mapping[str, Sequence[str]],
     finished_at: datetime | None,
     now: datetime,
+    fresh_days: int | None = None,
 ) -> list[str]:
-    """Every way in which the file is about something else. What it does not claim, it has not shown."""
+    """Every way in which the file is about something else. What it does not claim, it has not shown.
+
+    `fresh_days`: the source's own limit. Models behind one name move on; an older run says how it was.
+    """
     reasons = []
     if claims.release != release_label:
         reasons.append(f"The file is about {_told('release', claims.release)}, not about release {release_label}.")
@@ -37,6 +41,8 @@ def refusals(
         reasons.append("The file does not say when the run ended.")
     elif finished_at > now + FUTURE:
         reasons.append(f"The run ended in the future ({finished_at:%Y-%m-%d %H:%M} UTC): a clock is wrong.")
+    elif fresh_days is not None and finished_at < now - timedelta(days=fresh_days):
+        reasons.append(f"The run ended on {finished_at:%Y-%m-%d}; this source's runs are fresh for {fresh_days} days.")
     return reasons
 
 

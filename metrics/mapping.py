@@ -17,6 +17,7 @@ from metrics.reading import time
 
 Get = Callable[[Any, str], Any]
 MAX_ROWS = 200_000
+NOT_MAPPED = ("location", "fresh_days")
 _CLAIMS = ("release", "dataset_hash", "prompt_hash", "model")
 
 
@@ -43,7 +44,9 @@ class Fields:
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> "Fields":
         """The mapping of a source's settings. `location` is the source's own."""
-        given = {name: value for name, value in config.items() if name != "location" and value not in ("", None, {})}
+        given = {
+            name: value for name, value in config.items() if name not in NOT_MAPPED and value not in ("", None, {})
+        }
         if unknown := sorted(set(given) - set(cls.__dataclass_fields__)):
             raise Invalid(f"A mapping has no {', '.join(unknown)}.")
         scores = given.get("scores", {})

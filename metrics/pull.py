@@ -127,6 +127,7 @@ def _pull_evaluation(pull: Pull, *, now: datetime) -> None:
         pins=target.pins,
         finished_at=answer.finished_at,
         now=now,
+        fresh_days=source.config.get("fresh_days"),
     )
     if reasons:
         raise Mismatch(f"{name}: " + " ".join(reasons))

@@ -62,7 +62,8 @@ def change(request: HttpRequest, slug: str, source_id: UUID) -> HttpResponse:
     there = visit(request, slug)
     source = _source(there, source_id)
     form_type = FORMS[source.kind]
-    initial = {"name": source.name, "schedule": source.schedule_seconds or "", **form_type.shown(source.config)}
+    kept = {"fresh_days": None, **form_type.shown(source.config)}
+    initial = {"name": source.name, "schedule": source.schedule_seconds or "", **kept}
     form = form_type(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         given = _given(form)

@@ -57,6 +57,14 @@ def test_times_that_cannot_be_are_refused() -> None:
     assert ask(finished_at=NOW + timedelta(minutes=4)) == []
 
 
+def test_a_run_that_is_no_longer_fresh_is_refused_with_its_day() -> None:
+    old = NOW - timedelta(days=31)
+    assert ask(finished_at=old) == []
+    assert ask(finished_at=old, fresh_days=31) == []
+    (reason,) = ask(finished_at=old, fresh_days=30)
+    assert reason == f"The run ended on {old:%Y-%m-%d}; this source's runs are fresh for 30 days."
+
+
 def test_all_that_is_wrong_is_told_at_once() -> None:
     assert len(ask(Claims(), finished_at=None)) == 5
 

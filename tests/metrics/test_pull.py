@@ -208,3 +208,19 @@ def test_the_trail_is_measured_over_the_last_hour(
     assert b'"environments": ["production"]' in vault.get(row.raw_digest)
     assert trail.rates("support-bot", since=row.window_from, until=row.window_to).requests == 0
     assert Event.objects.get(topic="metrics.measured").payload["release_label"] == BETTER
+
+
+def test_a_run_that_is_older_than_the_source_allows_is_refused(
+    scene: Scene, folder: Path, make_source: Callable[..., Source]
+) -> None:
+    source = make_source(location="{release}.eval", fresh_days=3)
+    set_target(source=source, release_label=BETTER, dataset_hash=DATASET_HASH, pins=pins(BETTER), now=scene.now)
+    shutil.copy(INSPECT / f"{BETTER}.eval", folder / f"{BETTER}.eval")
+    found = []
+    for days in (1, 9):
+        now = scene.now + timedelta(days=days)
+        (ordered,) = pull.order_pull(source=source, by=scene.people.engineer, now=now)
+        pull.perform(pull_id=str(ordered.pk), now=now)
+        ordered.refresh_from_db()
+        found.append((ordered.outcome, "fresh for 3 days" in ordered.error))
+    assert found == [("recorded", False), ("refused", True)]

@@ -60,6 +60,9 @@ def test_changing_keeps_or_removes_the_secret(scene: Scene) -> None:
         ({"config": {"location": "http://10.0.0.1/x.json"}}, EgressRefused, "not a public address"),
         ({"kind": "prometheus", "config": {"url": "http://127.0.0.1:9090"}}, EgressRefused, "not a public address"),
         ({"kind": "trail", "config": {"server": "x"}}, Invalid, "no setting server"),
+        ({"config": {"location": "x.json", "fresh_days": 0}}, Invalid, "fresh for 1 to 3650 days"),
+        ({"config": {"location": "x.json", "fresh_days": "90"}}, Invalid, "fresh for 1 to 3650 days"),
+        ({"kind": "trail", "config": {"fresh_days": 9}}, Invalid, "fresh for 1 to 3650 days"),
     ],
 )
 def test_what_cannot_work_is_refused_before_it_is_stored(scene: Scene, changes: Any, error: Any, words: str) -> None:
