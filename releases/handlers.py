@@ -4,7 +4,7 @@ from jobs.models import Event
 from jobs.outbox import on
 from jobs.queue import enqueue
 from releases.feeding import feed
-from releases.judging import aim_sources
+from releases.judging import JUDGED, aim_sources
 from releases.models import Decision, Release
 
 
@@ -21,6 +21,14 @@ def ask_for_evaluations(event: Event) -> None:
     """The release is made of something else, or its review began: sources are asked about what it is now."""
     release = Release.objects.select_related("system", "standard", "policy").get(pk=event.payload["release"])
     aim_sources(release, now=event.created_at)
+
+
+@on("metrics.source-saved")
+def ask_the_new_source(event: Event) -> None:
+    """A source that came after the review began is asked about the open releases too."""
+    releases = Release.objects.filter(system__slug=event.payload["system"], state__in=JUDGED, pins__isnull=False)
+    for release in releases.select_related("system", "standard", "policy").distinct():
+        aim_sources(release, now=event.created_at)
 
 
 @on("releases.canary-started")

@@ -10,6 +10,7 @@ from accounts.access import require_role
 from accounts.models import User
 from accounts.roles import Role
 from audit import ledger, secrets
+from jobs.outbox import emit
 from metrics.connecting import check_config
 from metrics.models import Source
 from metrics.problems import Invalid, MetricsError
@@ -107,6 +108,10 @@ def _save(source: Source, kind: str, *, by: User, now: datetime, insert: bool = 
                     "schedule_seconds": source.schedule_seconds,
                 },
             )
+            if not source.retired_at:
+                # Releases whose review began before tell it what it must be about.
+                told = {"system": source.system.slug, "source": str(source.pk)}
+                emit("metrics.source-saved", subject=f"source:{source.pk}", payload=told, now=now)
     except IntegrityError as error:
         if "metrics_source_name" in str(error):
             raise Invalid(f"There is a source named {source.name} already.") from None
