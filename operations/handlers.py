@@ -33,6 +33,7 @@ def tell_people(event: Event) -> None:
         roles=presenter.roles,
         key=f"event:{event.pk}",
         breach_at=_breach(event) if presenter.alarm else None,
+        details=event.payload if presenter.machine else None,
     )
 
 

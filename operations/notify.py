@@ -52,7 +52,7 @@ def notify(
         if not created:
             return notification
         fields = {"notification": notification, "next_at": now, "created_at": now}
-        channels = [only] if only else _channels(topic, system)
+        channels = [only] if only else channels_of(topic, system)
         told = [] if only else _people(roles, system, alarm=breach_at is not None, now=now)
         persons = {person.pk: person for person in (*told, *people)}
         deliveries = [
@@ -77,7 +77,7 @@ def order(delivery: Delivery, *, now: datetime) -> None:
     )
 
 
-def _channels(topic: str, system: System | None) -> list[Channel]:
+def channels_of(topic: str, system: System | None) -> list[Channel]:
     listening = Channel.objects.filter(Q(system=None) | Q(system=system), state=Channel.State.ACTIVE)
     return [channel for channel in listening if channel.hears(topic)]
 

@@ -19,6 +19,7 @@ class Presenter:
     body: str
     roles: tuple[str, ...]  # whose holders hear of it by e-mail
     alarm: bool = False  # its delay counts
+    machine: bool = False  # programs act on it: a webhook carries the event's payload
     page: str = "release"  # release | system | people | ledger: what the link opens
 
 
@@ -102,6 +103,26 @@ TOPICS: dict[str, Presenter] = {
         "{title}, which backs {item}, is not valid any more. The item blocks until newer evidence is verified.",
         BUILDERS,
         alarm=True,
+    ),
+    "releases.instruction": Presenter(
+        "Instruction to the deploy system",
+        "{label} of {system}: {order}",
+        "{reason} Acknowledge it by its id, {instruction}.",
+        (),
+        machine=True,
+    ),
+    "releases.instruction-failed": Presenter(
+        "Instruction not carried out",
+        "{label} of {system}: not carried out: {order}",
+        "{why} Do it by hand, and see whether traffic follows.",
+        SIGNERS,
+        alarm=True,
+    ),
+    "releases.shadow-ended": Presenter(
+        "Shadow run ended",
+        "The shadow run of {label} of {system} ended: {outcome}",
+        "{reason}",
+        BUILDERS,
     ),
     "accounts.role-granted": Presenter(
         "Role granted",

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from releases.api import items, last_good, proofs, standards, views
+from releases.api import items, last_good, proofs, rollouts, standards, views
 
 app_name = "releases_api"
 
@@ -11,6 +11,8 @@ urlpatterns = [
     path("releases", views.Releases.as_view(), name="releases"),
     path("releases/<str:reference>", views.ReleaseDetail.as_view(), name="release"),
     path(_RELEASE + "gate", views.Gate.as_view(), name="gate"),
+    path(_RELEASE + "rollout", rollouts.RolloutView.as_view(), name="rollout"),
+    path("instructions/<uuid:instruction>/acknowledgement", rollouts.Acknowledgement.as_view(), name="acknowledgement"),
     path(_RELEASE + "summary", proofs.Summary.as_view(), name="summary"),
     path(_RELEASE + "review", proofs.Review.as_view(), name="review"),
     path(_RELEASE + "act", views.Act.as_view(), name="act"),

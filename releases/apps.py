@@ -13,6 +13,7 @@ class ReleasesConfig(AppConfig):
 
     def ready(self) -> None:
         every("releases.watch_rollouts", seconds=30)
+        every("releases.look_at_instructions", seconds=30)
         every("releases.judge_waiting", seconds=60)
         every("releases.ask_for_signatures", seconds=60)
         every("releases.look_at_evidence", seconds=60)

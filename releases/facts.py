@@ -293,7 +293,7 @@ def _plan(plan: Rollout | None) -> PlanFact | None:
 
 def _canary(release: Release, plan: Rollout | None, bars: ReleaseBars, *, now: datetime) -> CanaryFact | None:
     """The rollout so far, judged afresh from the stored windows: never from a verdict that was stored with them."""
-    if plan is None or plan.started_at is None or plan.strategy != Rollout.Strategy.CANARY:
+    if plan is None or plan.started_at is None:
         return None
     judged = judge_rollout(release, plan, bars, now=now)
     return CanaryFact(

@@ -1,5 +1,6 @@
 """What people fill in. Rules are not here: a form reads values, an action decides."""
 
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from django.db.models import QuerySet
 from accounts.models import User
 from metrics.models import Source
 from releases.errors import InvalidInput
-from releases.models import Answer, StandardVersion
+from releases.models import Answer, Rollout, StandardVersion
 from releases.standard.load import write
 from systems.models import Version
 from systems.policy import ReleaseBars
@@ -147,30 +148,70 @@ class PinForm(forms.Form):
         field.label_from_instance = lambda version: f"Version {version.number}, {version.sha256[7:15]}"
 
 
+STEP = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%?\s*for\s+(\d+)\s*h?(?:ours?)?\s*", re.IGNORECASE)
+
+
 class PlanForm(forms.Form):
     """Shares are asked for in percent, as people say them; the plan stores exact shares."""
 
+    strategy = forms.ChoiceField(choices=Rollout.Strategy.choices, widget=forms.RadioSelect)
     source = forms.ModelChoiceField(Source.objects.none(), label="Watched with", empty_label="Choose a source")
     share_percent = forms.DecimalField(
         label="Share of traffic, percent", min_value=Decimal("0.01"), max_value=100, max_digits=5, decimal_places=2
     )
     hours = forms.IntegerField(label="Hours", min_value=1, max_value=720)
+    steps = forms.CharField(
+        label="Smaller shares first", required=False, max_length=300,
+        help_text="Percent and covered hours, in order: 1 for 2, 5 for 4. The planned share takes the other hours.",
+    )  # fmt: skip
     error_percent = forms.DecimalField(
         label="Roll back above this error rate, percent", min_value=0, max_value=100, max_digits=6, decimal_places=3
     )
     p95_ms = forms.IntegerField(label="Roll back above this p95 latency, ms", min_value=1, max_value=3_600_000)
+    shadow_source = forms.ModelChoiceField(
+        Source.objects.none(), label="Shadow watched with", required=False, empty_label="No shadow run",
+        help_text="A source of the environment that gets a copy of the requests.",
+    )  # fmt: skip
+    shadow_hours = forms.IntegerField(label="Hours in the shadow", required=False, min_value=1, max_value=720)
 
     def __init__(self, *args: Any, system: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field: Any = self.fields["source"]
         watching = [Source.Kind.PROMETHEUS, Source.Kind.TRAIL]
-        field.queryset = Source.objects.filter(system=system, retired_at=None, kind__in=watching)
+        for name in ("source", "shadow_source"):
+            field: Any = self.fields[name]
+            field.queryset = Source.objects.filter(system=system, retired_at=None, kind__in=watching)
+
+    def clean_steps(self) -> list[tuple[Decimal, int]]:
+        written = [part for part in re.split(r"[,;\n]", self.cleaned_data["steps"]) if part.strip()]
+        read = [STEP.fullmatch(part) for part in written]
+        if not all(read):
+            raise forms.ValidationError("Write percent and hours, as in: 1 for 2, 5 for 4.")
+        return [(Decimal(found[1]) / 100, int(found[2])) for found in read if found]
+
+    def plan(self) -> dict[str, Any]:
+        """What `opening.plan_rollout` asks for."""
+        data = self.cleaned_data
+        return {
+            "strategy": data["strategy"],
+            "source": data["source"],
+            "share": data["share_percent"] / 100,
+            "hours": data["hours"],
+            "steps": data["steps"],
+            "error_rate_max": data["error_percent"] / 100,
+            "p95_ms_max": data["p95_ms"],
+            "shadow_source": data["shadow_source"],
+            "shadow_hours": data["shadow_hours"],
+        }
 
     @staticmethod
     def start(plan: Any, bars: ReleaseBars) -> dict[str, Any]:
         """Values to begin with: the plan's or, before there is one, the policy's."""
         return {
+            "strategy": plan.strategy if plan else Rollout.Strategy.CANARY,
             "source": plan.source_id if plan else None,
+            "steps": ", ".join(f"{_percent(Decimal(share))} for {held}" for share, held in plan.steps) if plan else "",
+            "shadow_source": plan.shadow_source_id if plan else None,
+            "shadow_hours": plan.shadow_hours if plan else None,
             "share_percent": _percent(plan.share if plan else bars.canary_share),
             "hours": plan.hours if plan else bars.canary_hours,
             "error_percent": _percent(plan.error_rate_max if plan else bars.error_rate_max),

@@ -49,10 +49,11 @@ def _fresh(release_id: UUID) -> Release:
 
 
 def open_questions(release: Release) -> tuple[Question, ...]:
-    """Questions that are not closed yet: starting the rollout closes the first, promoting the second."""
-    if release.state in Release.OPEN:
+    """Questions that are not closed yet: starting the canary closes the first, promoting the second; a shadow run
+    closes none."""
+    if release.state in (*Release.OPEN, Release.State.SHADOW):
         return (Question.CANARY, Question.RELEASE)
-    return (Question.RELEASE,) if release.state in Release.IN_ROLLOUT else ()
+    return (Question.RELEASE,) if release.state == Release.State.CANARY else ()
 
 
 def _living(release: Release) -> QuerySet[SignOff]:

@@ -161,7 +161,7 @@ def sign_refusals(person: Person, side: str, view: SigningView) -> tuple[str, ..
         reasons.append("This question is closed: its decision and signatures are frozen.")
     elif view.release_state == "draft":
         reasons.append("The release is a draft. Begin the review first.")
-    elif view.question == "release" and view.release_state not in IN_ROLLOUT:
+    elif view.question == "release" and view.release_state != "canary":
         reasons.append("The second signature is given during the rollout, to what it showed.")
     if person.id in view.authors and not view.author_may_sign_own_side:
         reasons.append("You are an author of this release. Its authors sign neither side.")
@@ -195,7 +195,13 @@ def lift_refusals(person: Person, *, side: str, author: str, author_holds_role: 
 
 
 def start_refusals(
-    person: Person, *, release_state: str, cleared: bool, other_in_rollout: str | None, has_plan: bool
+    person: Person,
+    *,
+    release_state: str,
+    cleared: bool,
+    other_in_rollout: str | None,
+    has_plan: bool,
+    shadow_missing: bool = False,
 ) -> tuple[str, ...]:
     reasons = []
     if person.roles.isdisjoint(SIDES):
@@ -206,8 +212,39 @@ def start_refusals(
         reasons.append("There is no rollout plan.")
     if other_in_rollout:
         reasons.append(f"Release {other_in_rollout} is in canary or shadow. One at a time.")
+    if shadow_missing:
+        reasons.append("The plan begins with a shadow run, and none has passed with what the release is made of now.")
     if not cleared:
         reasons.append("There is no clearance: a go, signed by both sides, is needed.")
+    return tuple(reasons)
+
+
+def shadow_refusals(
+    person: Person, *, release_state: str, go: bool, other_in_rollout: str | None, planned: bool, live: bool
+) -> tuple[str, ...]:
+    """Nobody sees a shadow run's answers, so it asks the verdict only, and no signatures."""
+    reasons = []
+    if person.roles.isdisjoint(SIDES):
+        reasons.append("Only engineering and operations of this system start a shadow run.")
+    if release_state != "pre-production":
+        reasons.append("A shadow run starts from pre-production.")
+    if not planned:
+        reasons.append("The plan has no shadow run.")
+    if not live:
+        reasons.append("No release is live, so there is nothing to run beside: a first release starts with its canary.")
+    if other_in_rollout:
+        reasons.append(f"Release {other_in_rollout} is in canary or shadow. One at a time.")
+    if not go:
+        reasons.append("The verdict is no-go.")
+    return tuple(reasons)
+
+
+def end_shadow_refusals(person: Person, *, release_state: str) -> tuple[str, ...]:
+    reasons = []
+    if person.roles.isdisjoint(SIDES):
+        reasons.append("Only engineering and operations of this system end a shadow run.")
+    if release_state != "shadow":
+        reasons.append("No shadow run is going on.")
     return tuple(reasons)
 
 

@@ -79,7 +79,7 @@ def _plan(release: Release) -> dict[str, Any] | None:
     plan = getattr(release, "rollout", None)
     if plan is None:
         return None
-    return {
+    chosen = {
         "strategy": plan.strategy,
         "share": plan.share,
         "hours": plan.hours,
@@ -87,3 +87,9 @@ def _plan(release: Release) -> dict[str, Any] | None:
         "p95_ms_max": plan.p95_ms_max,
         "source": str(plan.source_id),
     }
+    # Named where they are planned only, so that plans without them keep the digest that was signed.
+    if plan.steps:
+        chosen["steps"] = plan.steps
+    if plan.shadow_source_id:
+        chosen["shadow"] = {"source": str(plan.shadow_source_id), "hours": plan.shadow_hours}
+    return chosen

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from jobs.tasks import job_task
 from releases import asking, bundling, judging, lapsing, ticket, watching
+from releases.actions import instructing
 
 
 @job_task("releases.judge_run")
@@ -19,6 +20,11 @@ def judge_waiting(*, now: datetime) -> None:
 @job_task("releases.watch_rollouts")
 def watch_rollouts(*, now: datetime) -> None:
     watching.watch_all(now=now)
+
+
+@job_task("releases.look_at_instructions")
+def look_at_instructions(*, now: datetime) -> None:
+    instructing.look_at_waiting(now=now)
 
 
 @job_task("releases.ask_for_signatures")

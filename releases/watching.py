@@ -1,7 +1,7 @@
 """Watching a rollout: every window pulled once, judged at once, rolled back on a breach."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -9,10 +9,13 @@ from audit import canonical, ledger
 from audit.actors import SYSTEM
 from metrics import windows
 from metrics.judges import canary
+from releases import shadow
 from releases.actions.checklist import attach_measurement
-from releases.actions.rollout import watched
+from releases.actions.rollout import step_up, watched
+from releases.actions.shadow import finish_shadow
 from releases.facts import judge_rollout
-from releases.models import Rollout
+from releases.models import Rollout, ShadowRun
+from releases.representing import attach_comparison
 from releases.standard.published import definition_of
 from systems.policy import release_bars
 
@@ -27,6 +30,11 @@ def watch_all(*, now: datetime) -> None:
             watch(rollout, now=now)
         except Exception:  # its windows stay unanswered, which counts against it
             log.exception("Watching %s failed; it is tried again at the next beat.", rollout.release)
+    for run in ShadowRun.objects.filter(state=ShadowRun.State.RUNNING, started_at__lte=now):
+        try:
+            watch_shadow(run, now=now)
+        except Exception:
+            log.exception("Watching the shadow of %s failed; it is tried again at the next beat.", run.release)
 
 
 def watch(rollout: Rollout, *, now: datetime) -> None:
@@ -55,16 +63,38 @@ def watch(rollout: Rollout, *, now: datetime) -> None:
         watched(rollout=rollout, until=since, breach=breach, now=now)
         if breach:
             return
+        step_up(rollout=rollout, covered_hours=judged.covered_hours, now=now)
     rollout.refresh_from_db()
     _freeze_progress(rollout, now=now)
+
+
+def watch_shadow(run: ShadowRun, *, now: datetime) -> None:
+    """Pulls the windows of the shadow and of the live release since the last look; ends the run when its hours are
+    full, when a trigger is breached, or when twice its hours have passed without filling them."""
+    since, plan = run.watched_until, run.release.rollout
+    while stored := windows.pull_window(
+        source=run.source, release_label=run.release.label, since=since, until=now, now=now
+    ):
+        until = stored[-1].until
+        windows.pull_window(source=plan.source, release_label=run.live_label, since=since, until=until, now=now)
+        ShadowRun.objects.filter(pk=run.pk, state=ShadowRun.State.RUNNING).update(watched_until=until)
+        since = until
+        judged = shadow.judge_shadow(run, until=until)
+        late = until >= run.started_at + 2 * timedelta(hours=run.hours)
+        if judged.outcome in canary.ENDING or judged.covered_hours >= run.hours or late:
+            finish_shadow(run=run, report=canonical.plain(shadow.report(run, judged, until=until)), now=now)  # type: ignore[arg-type]
+            return
 
 
 def _freeze_progress(rollout: Rollout, *, now: datetime) -> None:
     """Once the hours are full, what was measured is kept as evidence of the item that asks for it."""
     release = rollout.release
+    if now < rollout.began + timedelta(hours=rollout.hours):
+        return  # its hours cannot be full, and judging a day's windows takes its time
     judged = judge_rollout(release, rollout, release_bars(release.policy.body), now=now)
     if judged.outcome != "pass":
         return
+    attach_comparison(rollout, now=now)
     for item in definition_of(release.standard).items:
         if item.auto_fact != "canary-clean":
             continue

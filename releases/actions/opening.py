@@ -1,8 +1,10 @@
 """Opening a release, choosing what it is made of, and planning how it meets its users."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from uuid import UUID
 
 from django.db import transaction
@@ -162,13 +164,22 @@ def plan_rollout(
     source: Source,
     by: User,
     now: datetime,
+    steps: Sequence[tuple[Decimal, int]] = (),
+    shadow_source: Source | None = None,
+    shadow_hours: int | None = None,
 ) -> Rollout:
-    """How the release meets its users, and what sends it back. The gate refuses a plan looser than the policy."""
+    """How the release meets its users, and what sends it back. The gate refuses a plan looser than the policy.
+
+    `steps`: smaller shares that come first, each with the covered hours that it is held. They are part of `hours`.
+    """
     with changing(release_id, by=by, now=now, why="The rollout plan changed.") as release:
         refuse(rules.edit_refusals(person(by, release, now=now), release_state=release.state))
         _check_plan(strategy, share, hours, error_rate_max, p95_ms_max)
-        if source.system_id != release.system_id:
+        _check_steps(steps, share, hours)
+        _check_shadow(strategy, source, shadow_source, shadow_hours)
+        if any(one.system_id != release.system_id for one in (source, shadow_source) if one):
             raise InvalidInput("This source belongs to another system.")
+        more = {"steps": [[f"{part.normalize():f}", held] for part, held in steps], "shadow_hours": shadow_hours}
         plan, _ = Rollout.objects.update_or_create(
             release=release,
             defaults={
@@ -178,8 +189,10 @@ def plan_rollout(
                 "error_rate_max": error_rate_max,
                 "p95_ms_max": p95_ms_max,
                 "source": source,
+                "shadow_source": shadow_source,
                 "planned_by": by,
                 "planned_at": now,
+                **more,
             },
         )
         ledger.append(
@@ -195,6 +208,8 @@ def plan_rollout(
                 "error_rate_max": error_rate_max,
                 "p95_ms_max": p95_ms_max,
                 "source": str(source.pk),
+                "shadow_source": str(shadow_source.pk) if shadow_source else None,
+                **more,
             },
         )
         return plan
@@ -203,7 +218,7 @@ def plan_rollout(
 def _check_plan(strategy: str, share: Decimal, hours: int, error_rate_max: Decimal, p95_ms_max: int) -> None:
     reasons = []
     if strategy not in Rollout.Strategy.values:
-        reasons.append("The strategy is canary.")
+        reasons.append("The strategy is canary or shadow.")
     if not (share.is_finite() and 0 < share <= 1):
         reasons.append("The share of traffic is above 0 and at most 100 %.")
     if not 1 <= hours <= 720:
@@ -214,6 +229,27 @@ def _check_plan(strategy: str, share: Decimal, hours: int, error_rate_max: Decim
         reasons.append("The latency that rolls back is at least 1 ms.")
     if reasons:
         raise InvalidInput(reasons[0], reasons=reasons)
+
+
+def _check_steps(steps: Sequence[tuple[Decimal, int]], share: Decimal, hours: int) -> None:
+    shares = [*(part for part, _ in steps), share]
+    if any(not part.is_finite() or part <= 0 or part.as_tuple().exponent < -4 for part in shares):  # type: ignore[operator]
+        raise InvalidInput("A step's share is above 0, in hundredths of a percent.")
+    if any(later <= earlier for earlier, later in pairwise(shares)):
+        raise InvalidInput("Each step gives more traffic than the one before, and the planned share most.")
+    if any(held < 1 for _, held in steps) or sum(held for _, held in steps) >= hours:
+        raise InvalidInput("Each step is held for an hour at least, and together for less than the whole rollout.")
+
+
+def _check_shadow(strategy: str, source: Source, shadow_source: Source | None, shadow_hours: int | None) -> None:
+    if strategy != Rollout.Strategy.SHADOW:
+        if shadow_source or shadow_hours:
+            raise InvalidInput("Only the strategy shadow has a shadow run.")
+        return
+    if shadow_source is None or shadow_hours is None or not 1 <= shadow_hours <= 720:
+        raise InvalidInput("A shadow run needs the source that sees its requests, and 1 to 720 hours.")
+    if shadow_source.pk == source.pk:
+        raise InvalidInput("A shadow run has an environment of its own, so another source than the canary's sees it.")
 
 
 def begin_review(*, release_id: UUID, by: User, now: datetime) -> Release:

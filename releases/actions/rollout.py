@@ -2,16 +2,18 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from accounts.models import User
-from audit import fingerprints, ledger
+from audit import canonical, fingerprints, ledger
 from audit.actors import SYSTEM, Actor
 from jobs.outbox import emit
 from operations.actions.status import change_status
 from releases import rules
+from releases.actions.instructing import instruct
 from releases.actions.opening import label_of
 from releases.decisions import standing, store
 from releases.errors import InvalidInput, Refused, refuse
@@ -19,7 +21,7 @@ from releases.facts import live_release
 from releases.fingerprint import fingerprint_of
 from releases.gate.types import Question
 from releases.locking import lock
-from releases.models import Decision, Release, Rollout
+from releases.models import Decision, Instruction, Release, Rollout, ShadowRun
 from releases.people import person
 from releases.phase_reports import freeze_report
 
@@ -37,6 +39,7 @@ def start_rollout(*, release_id: UUID, by: User, now: datetime) -> Release:
                 cleared=found.cleared,
                 other_in_rollout=other_in_rollout(release),
                 has_plan=plan is not None,
+                shadow_missing=plan is not None and shadow_missing(release, plan, found.state_digest),
             )
         )
         assert plan is not None
@@ -48,7 +51,8 @@ def start_rollout(*, release_id: UUID, by: User, now: datetime) -> Release:
         live = live_release(release)
         plan.baseline_label = live.label if live else ""
         plan.save(update_fields=["state", "started_by", "started_at", "watched_until", "baseline_label"])
-        _approve_traffic(release, share=plan.share, now=now)
+        approve_traffic(release, share=plan.share_now, now=now)
+        instruct(release, Instruction.Act.START, share=plan.share_now, serves=live, now=now)
         _record(
             "release.rollout-started",
             release,
@@ -56,15 +60,16 @@ def start_rollout(*, release_id: UUID, by: User, now: datetime) -> Release:
             by=by,
             now=now,
             strategy=plan.strategy,
-            share=plan.share,
+            share=plan.share_now,
             hours=plan.hours,
+            steps=plan.steps,
             baseline=plan.baseline_label,
         )
         emit("releases.canary-started", subject=release.subject, payload=label_of(release), now=now)
         return release
 
 
-def _approve_traffic(release: Release, *, share: Decimal | None, now: datetime) -> None:
+def approve_traffic(release: Release, *, share: Decimal | None, now: datetime) -> None:
     """Tells the request trail by what it recognises this release's requests; a share of None is all traffic."""
     fingerprints.approve(
         system=release.system.slug,
@@ -74,6 +79,37 @@ def _approve_traffic(release: Release, *, share: Decimal | None, now: datetime) 
         share=share,
         now=now,
     )
+
+
+def shadow_missing(release: Release, plan: Rollout, state_digest: str) -> bool:
+    """Whether the plan begins with a shadow run, and none has passed with what the release is made of now."""
+    if plan.strategy != Rollout.Strategy.SHADOW:
+        return False
+    return not release.shadow_runs.filter(state=ShadowRun.State.PASSED, state_digest=state_digest).exists()
+
+
+def step_up(*, rollout: Rollout, covered_hours: Decimal, now: datetime) -> bool:
+    """Gives the release the next share of its plan, once it has held the one before for the covered hours asked for."""
+    with transaction.atomic():
+        release = lock(rollout.release_id)
+        plan = Rollout.objects.get(pk=rollout.pk)
+        held = sum(covered_hours >= until for _, until in plan.stages[:-1])
+        if plan.state != Rollout.State.RUNNING or held <= plan.step:
+            return False
+        before = plan.share_now
+        plan.step = held
+        plan.save(update_fields=["step"])
+        approve_traffic(release, share=plan.share_now, now=now)
+        instruct(release, Instruction.Act.STEP, share=plan.share_now, serves=live_release(release), now=now)
+        ledger.append(
+            kind="release.rollout-stepped",
+            by=SYSTEM,
+            subject=release.subject,
+            system=release.system.slug,
+            now=now,
+            payload={"label": release.label, "before": before, "share": plan.share_now, "covered_hours": covered_hours},
+        )
+        return True
 
 
 def other_in_rollout(release: Release) -> str | None:
@@ -96,7 +132,8 @@ def promote(*, release_id: UUID, by: User, now: datetime) -> Release:
         release.state, release.live_at = Release.State.LIVE, now
         release.save(update_fields=["state", "live_at"])
         Rollout.objects.filter(release=release).update(state=Rollout.State.PASSED, ended_at=now)
-        _approve_traffic(release, share=None, now=now)
+        approve_traffic(release, share=None, now=now)
+        instruct(release, Instruction.Act.PROMOTE, share=Decimal(1), serves=None, now=now)
         _record("release.promoted", release, decision, by=by, now=now, superseded=live.label if live else None)
         emit("releases.promoted", subject=release.subject, payload=label_of(release), now=now)
         return release
@@ -130,7 +167,9 @@ def roll_back(*, release_id: UUID, reason: str, by: Actor, now: datetime, breach
         Rollout.objects.filter(release=release, state=Rollout.State.RUNNING).update(
             state=Rollout.State.BREACHED if breach else Rollout.State.ABORTED, ended_at=now, end_reason=reason.strip()
         )
+        close_shadow(release, ShadowRun.State.ABORTED, reason.strip(), now=now)
         restored = _restore(release, was_live=was_live, now=now)
+        instruct(release, Instruction.Act.ROLL_BACK, share=Decimal(0), serves=restored, reason=reason.strip(), now=now)
         if restored is None:
             why = f"Release {release.label} was rolled back and there is none to restore: the fallback serves."
             change_status(system=release.system, status="stopped", reason=why, by=None, now=now)
@@ -157,6 +196,16 @@ def roll_back(*, release_id: UUID, reason: str, by: Actor, now: datetime, breach
         return restored
 
 
+def close_shadow(
+    release: Release, state: str, reason: str, *, now: datetime, report: dict[str, Any] | None = None
+) -> None:
+    """Ends the running shadow run of a release, where there is one."""
+    digest = canonical.digest(report) if report is not None else ""
+    release.shadow_runs.filter(state=ShadowRun.State.RUNNING).update(
+        state=state, end_reason=reason, ended_at=now, report=report, report_digest=digest
+    )
+
+
 def _restore(release: Release, *, was_live: bool, now: datetime) -> Release | None:
     """A canary's rollback leaves the live release serving; a live one's brings the last good one back."""
     if not was_live:
@@ -166,7 +215,7 @@ def _restore(release: Release, *, was_live: bool, now: datetime) -> Release | No
         return None
     good.state, good.live_at, good.ended_at, good.end_reason = Release.State.LIVE, now, None, ""
     good.save(update_fields=["state", "live_at", "ended_at", "end_reason"])
-    _approve_traffic(good, share=None, now=now)
+    approve_traffic(good, share=None, now=now)
     return good
 
 

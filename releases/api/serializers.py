@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from releases.decisions import Standing, decision_body
-from releases.models import Decision, Release
+from releases.models import Decision, Release, Rollout
 from releases.presenting import rows as presenting
 from releases.reproduce import Reproduction
 
@@ -184,7 +184,20 @@ class AttachedSerializer(serializers.Serializer[Any]):
 
 class ActSerializer(serializers.Serializer[Any]):
     act = serializers.ChoiceField(
-        ["pin", "plan", "review", "answer", "start", "promote", "roll-back", "abandon", "reject", "upgrade"]
+        [
+            "pin",
+            "plan",
+            "review",
+            "answer",
+            "start-shadow",
+            "end-shadow",
+            "start",
+            "promote",
+            "roll-back",
+            "abandon",
+            "reject",
+            "upgrade",
+        ]
     )
     version = serializers.UUIDField(required=False)
     key = serializers.CharField(default="", allow_blank=True)
@@ -198,13 +211,21 @@ class ActSerializer(serializers.Serializer[Any]):
     )
 
 
+class StepSerializer(serializers.Serializer[Any]):
+    share = serializers.DecimalField(max_digits=5, decimal_places=4)
+    hours = serializers.IntegerField(help_text="Covered hours that it is held.")
+
+
 class PlanSerializer(serializers.Serializer[Any]):
-    strategy = serializers.ChoiceField(["canary"], default="canary")
+    strategy = serializers.ChoiceField(Rollout.Strategy.choices, default="canary")
     share = serializers.DecimalField(max_digits=5, decimal_places=4)
     hours = serializers.IntegerField()
     error_rate_max = serializers.DecimalField(max_digits=6, decimal_places=5)
     p95_ms_max = serializers.IntegerField()
     source = serializers.UUIDField()  # type: ignore[assignment]  # DRF fields have a source of their own
+    steps = StepSerializer(many=True, default=list, help_text="Smaller shares that come first.")
+    shadow_source = serializers.UUIDField(required=False, default=None, allow_null=True)
+    shadow_hours = serializers.IntegerField(required=False, default=None, allow_null=True)
 
 
 class SignSerializer(serializers.Serializer[Any]):

@@ -20,7 +20,7 @@ from accounts.access import require_member, visible_systems
 from accounts.models import ApiToken, User
 from audit import canonical, ledger, trail
 from metrics.models import Source
-from releases.actions import applicability, checklist, opening, rollout
+from releases.actions import applicability, checklist, opening, rollout, shadow
 from releases.actions import signing as acts
 from releases.actions.standards import upgrade_standard
 from releases.api import serializers
@@ -254,10 +254,9 @@ class Act(ReleaseView):
                 opening.pin(version=self.version(data.get("version")), **common)
             case "plan":
                 plan = serializers.valid(serializers.PlanSerializer, request)
-                source = Source.objects.filter(pk=plan.pop("source"), system=release.system).first()
-                if source is None:
-                    raise InvalidInput("This system has no such source.")
-                opening.plan_rollout(source=source, **plan, **common)
+                sources = {name: self.source(release, plan.pop(name)) for name in ("source", "shadow_source")}
+                steps = [(step["share"], step["hours"]) for step in plan.pop("steps")]
+                opening.plan_rollout(steps=steps, **sources, **plan, **common)
             case "review":
                 opening.begin_review(**common)
             case "answer":
@@ -265,6 +264,10 @@ class Act(ReleaseView):
                 checklist.answer_question(**answer, **common)
             case "start":
                 rollout.start_rollout(**common)
+            case "start-shadow":
+                shadow.start_shadow(**common)
+            case "end-shadow":
+                shadow.end_shadow(**common)
             case "promote":
                 rollout.promote(**common)
             case "roll-back":
@@ -276,6 +279,12 @@ class Act(ReleaseView):
             case "reject":
                 acts.reject(side=data["side"], reason=data["text"], **common)
         return Response(serializers.release(find_release(str(release.pk), slugs=None)))
+
+    def source(self, release: Release, pk: Any) -> Any:
+        found = Source.objects.filter(pk=pk, system=release.system).first() if pk else None
+        if pk and found is None:
+            raise InvalidInput("This system has no such source.")
+        return found
 
     def version(self, pk: Any) -> Version:
         found = Version.objects.select_related("component").filter(pk=pk).first() if pk else None

@@ -1,6 +1,6 @@
 from releases.models.checklist import Answer, Comment, Evidence, Item, PhaseReport
 from releases.models.release import Judgement, Pin, Release
-from releases.models.rollout import Rollout
+from releases.models.rollout import Instruction, Rollout, ShadowRun
 from releases.models.signing import Bundle, Decision, Rejection, SignOff
 from releases.models.standard import StandardDraft, StandardVersion
 
@@ -10,6 +10,7 @@ __all__ = [
     "Comment",
     "Decision",
     "Evidence",
+    "Instruction",
     "Item",
     "Judgement",
     "PhaseReport",
@@ -17,6 +18,7 @@ __all__ = [
     "Rejection",
     "Release",
     "Rollout",
+    "ShadowRun",
     "SignOff",
     "StandardDraft",
     "StandardVersion",

@@ -92,6 +92,7 @@ class Decision(models.Model):
 
     class Occasion(models.TextChoices):
         SIGNED = "signed", "Signed"
+        SHADOW = "shadow", "Shadow run started"
         STARTED = "started", "Canary started"
         PROMOTED = "promoted", "Promoted"
         ASKED = "asked", "Pipeline asked"

@@ -5,10 +5,11 @@ from typing import Any
 
 from accounts.models import User
 from releases import rules
-from releases.actions.rollout import other_in_rollout
+from releases.actions import shadow
+from releases.actions.rollout import other_in_rollout, shadow_missing
 from releases.decisions import Standing, standing
 from releases.gate.types import Question
-from releases.models import Release
+from releases.models import Release, Rollout
 from releases.people import person
 from releases.presenting.rows import release_url
 
@@ -20,14 +21,23 @@ def actions(release: Release, found: Standing, *, user: User, now: datetime) -> 
     if release.state in Release.OPEN:
         shown.append({"label": "Pins and plan", "url": release_url(release, "setup"), "icon": "settings-2"})
         shown.append({"label": "Questions", "url": release_url(release, "questions"), "icon": "list-checks"})
+    if release.state == Release.State.SHADOW:
+        reasons = rules.end_shadow_refusals(who, release_state=release.state)
+        shown.append(_dialog("End shadow run", "end-shadow", reasons, icon="circle-stop"))
     if release.state == Release.State.PRE_PRODUCTION:
         canary = _on(release, found, Question.CANARY, now=now)
+        plan = Rollout.objects.filter(release=release).first()
+        missing = plan is not None and shadow_missing(release, plan, canary.state_digest)
+        if missing:
+            blocked = shadow.refusals(release, by=user, go=canary.verdict.go, now=now)
+            shown.append(_dialog("Start shadow run", "start-shadow", blocked, icon="copy"))
         reasons = rules.start_refusals(
             who,
             release_state=release.state,
             cleared=canary.cleared,
             other_in_rollout=other_in_rollout(release),
             has_plan=canary.facts.plan is not None,
+            shadow_missing=missing,
         )
         shown.append(_dialog("Start canary", "start", reasons, icon="bird"))
     if release.state == Release.State.CANARY:
@@ -54,6 +64,13 @@ def _dialog(label: str, act: str, reasons: tuple[str, ...], *, icon: str, kind: 
 
 
 _DIALOGS = (
+    (
+        "start-shadow",
+        "Start the shadow run",
+        "A copy of the requests goes to this release; nobody sees its answers. It is compared with the live one.",
+        False,
+    ),
+    ("end-shadow", "End the shadow run", "It counts as not done; another one can be started.", False),
     (
         "start",
         "Start the canary",

@@ -21,7 +21,7 @@ DRAWN = {ItemState.WAITING: "submitted", ItemState.UNKNOWN: "inconclusive"}
 
 def question_now(release: Release) -> Question:
     """The question that matters now: may it meet its first users, and after that, may it serve everybody?"""
-    return Question.CANARY if release.state in Release.OPEN else Question.RELEASE
+    return Question.CANARY if release.state in (*Release.OPEN, Release.State.SHADOW) else Question.RELEASE
 
 
 def drawn(state: str) -> str:
@@ -73,7 +73,7 @@ def _summary(release: Release) -> list[dict[str, Any]]:
 def _questions(release: Release, found: Standing, *, now: datetime) -> list[dict[str, Any]]:
     shown = []
     for question in Question:
-        not_yet = question is Question.RELEASE and release.state in Release.OPEN
+        not_yet = question is Question.RELEASE and question_now(release) is Question.CANARY
         one = found if question is found.question or not_yet else standing(release, question, now=now)
         shown.append(
             {

@@ -1,12 +1,15 @@
 """The rollout of a release while it runs, and after (releases/parts/rollout.html)."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from metrics.judges.canary import Bin, CanaryVerdict
 from releases.facts import judge_rollout
-from releases.models import Release, Rollout
+from releases.models import Release, Rollout, ShadowRun
+from releases.presenting.rollout_events import events
 from releases.presenting.rows import release_url
+from releases.shadow import judge_shadow
 from systems.policy import ReleaseBars
 from web.figures import Limit, Series, time_series
 from web.templatetags.ui import percent
@@ -21,19 +24,46 @@ def rollout(release: Release, bars: ReleaseBars, *, now: datetime) -> dict[str, 
     judged = judge_rollout(release, plan, bars, now=now)
     running = plan.state == Rollout.State.RUNNING
     return {
-        "title": plan.get_strategy_display(),
+        "title": "Canary",
         "status": WORDS[judged.outcome] if running else plan.state,
-        "share": f"{percent(plan.share)} of traffic",
+        "share": f"{percent(plan.share_now)} of traffic",
+        "step": _step(plan) if plan.steps else "",
+        "events": events(release, plan, judged),
         "started_at": plan.started_at,
         "ends_at": plan.started_at + timedelta(hours=plan.hours) if running else None,
         "covered": judged.covered_hours,
         "needed": max(plan.hours, bars.canary_hours),
         "cells": _cells(judged, plan, now=now),
         "measures": _measures(judged, plan, bars),
-        "figure": _figure(judged, plan),
-        "summary": _summary(judged, plan),
-        "rows": _table(judged),
+        "figures": _figures(judged, plan, bars),
         "note": plan.end_reason or f"Watched with {plan.source.name}. {' '.join(judged.reasons)}",
+        "poll_url": release_url(release, "rollout") if running else "",
+    }
+
+
+def _step(plan: Rollout) -> str:
+    """Where it is on its way to the planned share."""
+    share, until = plan.stages[plan.step]
+    here = f"Step {plan.step + 1} of {len(plan.stages)}: {percent(share)} of traffic"
+    if plan.step + 1 == len(plan.stages):
+        return f"{here}, the planned share."
+    return f"{here} until {until} hours are covered, then {percent(plan.stages[plan.step + 1][0])}."
+
+
+def shadow(release: Release) -> dict[str, Any] | None:
+    """The newest shadow run (releases/parts/shadow.html)."""
+    run = release.shadow_runs.select_related("source").first()
+    if run is None:
+        return None
+    running = run.state == ShadowRun.State.RUNNING
+    judged = judge_shadow(run, until=run.watched_until) if running else None
+    covered = judged.covered_hours if judged else (run.report or {}).get("covered_hours", 0)
+    return {
+        "run": run,
+        "status": "ended" if run.state == ShadowRun.State.ABORTED else run.state,
+        "covered": covered,
+        "report": run.report,
+        "answers": [one for one in (run.report or {}).get("answers", []) if one["outcome"] != "unknown"],
         "poll_url": release_url(release, "rollout") if running else "",
     }
 
@@ -88,18 +118,33 @@ def _rate(one: Bin) -> float | None:
     return one.errors * 100 / one.requests if one.requests else None
 
 
-def _figure(judged: CanaryVerdict, plan: Rollout) -> dict[str, Any] | None:
+def _figures(judged: CanaryVerdict, plan: Rollout, bars: ReleaseBars) -> list[dict[str, Any]]:
+    """What is judged, hour by hour, beside what would roll it back."""
     if not judged.bins:
-        return None
-    latency = Series("p95 latency", [one.since for one in judged.bins], [one.p95_ms for one in judged.bins])
-    return time_series([latency], unit="ms", limits=[Limit(f"limit {plan.p95_ms_max} ms", plan.p95_ms_max)], height=180)
+        return []
+    hours = [one.since for one in judged.bins]
+    errors, p95 = min(plan.error_rate_max, bars.error_rate_max), min(plan.p95_ms_max, bars.p95_ms_max)
+    rate = Series("error rate", hours, [_rate(one) for one in judged.bins])
+    latency = Series("p95 latency", hours, [one.p95_ms for one in judged.bins])
+    limits = Limit(f"limit {percent(errors)}", float(errors) * 100), Limit(f"limit {p95} ms", p95)
+    return [
+        {
+            "id": "rollout-errors",
+            "figure": time_series([rate], unit="%", limits=limits[:1], height=180),
+            "summary": f"Error rate by hour: {_worst(rate.y, '%')}, and {percent(errors)} would roll back.",
+        },
+        {
+            "id": "rollout-chart",
+            "figure": time_series([latency], unit="ms", limits=limits[1:], height=180),
+            "summary": f"p95 latency by hour: {_worst(latency.y, 'ms')}, and {p95} ms would roll back.",
+            "rows": _table(judged),
+        },
+    ]
 
 
-def _summary(judged: CanaryVerdict, plan: Rollout) -> str:
-    worst = max((one.p95_ms for one in judged.bins if one.p95_ms is not None), default=None)
-    if worst is None:
-        return "No latency has been measured yet."
-    return f"p95 latency by hour: at most {worst:.0f} ms, and {plan.p95_ms_max} ms would roll back."
+def _worst(values: Sequence[Any], unit: str) -> str:
+    known = [float(value) for value in values if value is not None]
+    return f"at most {max(known):.3g} {unit}" if known else "nothing has been measured yet"
 
 
 def _table(judged: CanaryVerdict) -> list[list[Any]]:

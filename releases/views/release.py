@@ -13,7 +13,7 @@ from accounts.access import person as signed_in
 from accounts.access import require_member, visible_systems
 from audit import canonical, ledger
 from releases import rules
-from releases.actions import opening, rollout
+from releases.actions import opening, rollout, shadow
 from releases.actions.standards import upgrade_standard
 from releases.decisions import standing
 from releases.errors import InvalidInput
@@ -105,6 +105,7 @@ def detail(request: HttpRequest, slug: str, label: str) -> HttpResponse:
         | _several(request, release, now=now),
         "signoffs": signing.signoffs(release, found, user=user, now=now),
         "rollout": rollout_context.rollout(release, found.bars, now=now),
+        "shadow": rollout_context.shadow(release),
         "pins": page.pins(release),
         "history": history_context.events(entries_of(release)[:6]),
         "history_url": rows.release_url(release, "history"),
@@ -179,6 +180,12 @@ def move(request: HttpRequest, slug: str, label: str, act: str) -> HttpResponse:
         case "start":
             rollout.start_rollout(**common)
             said = "The canary has started. It is watched from now on."
+        case "start-shadow":
+            shadow.start_shadow(**common)
+            said = "The shadow run has started. Nobody sees its answers."
+        case "end-shadow":
+            shadow.end_shadow(**common)
+            said = "The shadow run is ended."
         case "promote":
             rollout.promote(**common)
             said = f"{release.label} is live."

@@ -78,18 +78,7 @@ def _pin(request: HttpRequest, release: Release) -> None:
 def _plan(request: HttpRequest, release: Release, form: PlanForm) -> None:
     if not form.is_valid():
         raise InvalidInput("The plan is not complete. What is missing is said beside each field.")
-    data = form.cleaned_data
-    opening.plan_rollout(
-        release_id=release.pk,
-        strategy=Rollout.Strategy.CANARY,
-        source=data["source"],
-        share=data["share_percent"] / 100,
-        hours=data["hours"],
-        error_rate_max=data["error_percent"] / 100,
-        p95_ms_max=data["p95_ms"],
-        by=signed_in(request),
-        now=timezone.now(),
-    )
+    opening.plan_rollout(release_id=release.pk, by=signed_in(request), now=timezone.now(), **form.plan())
 
 
 @require_http_methods(["GET", "POST"])

@@ -262,6 +262,9 @@ ROWS: dict[str, Access] = {
     "releases_api:releases": SIGNED_IN,
     "releases_api:release": SYSTEM,
     "releases_api:gate": SYSTEM,
+    "releases_api:rollout": SYSTEM,
+    # Whoever it is proves itself by the webhook's secret.
+    "releases_api:acknowledgement": Access(Who.PUBLIC, may_refuse=True),
     "releases_api:summary": SYSTEM,
     "releases_api:review": SYSTEM,
     "releases_api:act": SYSTEM,

@@ -1,20 +1,23 @@
 """From the canary's start to promotion or rollback: windows, breaches, what is restored."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from audit import fingerprints
 from audit.ledger import entries
+from audit.models import Fingerprint
 from demo import walk
 from metrics.models import Window
 from operations.queries import status_now
-from releases.actions import rollout
+from releases.actions import opening, rollout
 from releases.decisions import standing
-from releases.errors import Refused
+from releases.errors import InvalidInput, Refused
 from releases.facts import references
 from releases.gate.types import Question
 from releases.models import Release, Rollout
+from releases.state import state_digest
 from releases.watching import watch
 from tests.factories import NOW
 from tests.releases.ready import make_ready
@@ -79,6 +82,8 @@ def test_a_breach_rolls_back_at_once_and_says_why(canary):
     assert release.state == "rolled-back"
     assert plan(canary).state == Rollout.State.BREACHED
     assert "1.5 %" in release.end_reason
+    told = list(release.instructions.order_by("id").values_list("act", "share", "serves"))
+    assert told == [("start", Decimal("0.1"), ""), ("roll-back", Decimal(0), "")]
     assert status_now(canary.system, START + timedelta(hours=5)).status == "stopped"
     kinds = entries(subject=release.subject).order_by("-index").values_list("kind", "actor_id")
     assert kinds[0] == ("release.rolled-back", "product")
@@ -151,3 +156,51 @@ def test_one_release_at_a_time_is_in_canary(canary):
     assert rollout.other_in_rollout(second) is None
     other = Release(system=canary.system, pk=None)
     assert rollout.other_in_rollout(other) == "2026.11.2"
+
+
+def test_steps_raise_the_share_once_it_was_held_for_its_covered_hours(stage):
+    opening.plan_rollout(
+        release_id=stage.release.pk, strategy="canary", share=Decimal("0.10"), hours=24,
+        error_rate_max=Decimal("0.015"), p95_ms_max=2000, source=stage.source, by=stage.people.product, now=NOW,
+        steps=[(Decimal("0.01"), 2), (Decimal("0.05"), 3)],
+    )  # fmt: skip
+    make_ready(stage)
+    walk.sign_both(stage.release, stage.people, now=START)
+    rollout.start_rollout(release_id=stage.release.pk, by=stage.people.operator, now=START)
+    windows(stage, 2)
+    watch(plan(stage), now=START + timedelta(hours=1, minutes=59))
+    assert (plan(stage).step, plan(stage).share_now) == (0, Decimal("0.01"))
+    windows(stage, 4, since=START + timedelta(hours=2))
+    for _ in range(2):
+        watch(plan(stage), now=START + timedelta(hours=6, minutes=2))
+    assert (plan(stage).step, plan(stage).share_now) == (2, Decimal("0.1"))
+    orders = stage.release.instructions.order_by("ordered_at", "id").values_list("act", "share")
+    shares = ("0.01", "0.05", "0.1")
+    assert [(act, share.normalize()) for act, share in orders] == [
+        (act, Decimal(share)) for act, share in zip(("start", "step", "step"), shares, strict=True)
+    ]
+    assert entries(subject=stage.release.subject).filter(kind="release.rollout-stepped").count() == 2
+    assert Fingerprint.objects.get(release_id=str(stage.release.pk), until_at=None).share == Decimal("0.1")
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"steps": [(Decimal("0.05"), 2), (Decimal("0.05"), 2)]}, "more traffic than the one before"),
+        ({"steps": [(Decimal("0.2"), 2)]}, "the planned share most"),
+        ({"steps": [(Decimal("0.01"), 0)]}, "an hour at least"),
+        ({"steps": [(Decimal("0.01"), 24)]}, "less than the whole rollout"),
+        ({"steps": [(Decimal("NaN"), 2)]}, "above 0"),
+        ({"shadow_hours": 2}, "Only the strategy shadow"),
+        ({"strategy": "shadow"}, "needs the source"),
+    ],
+)
+def test_steps_that_are_no_steps_are_refused(stage, more, reason):
+    before = state_digest(stage.again())
+    with pytest.raises(InvalidInput, match=reason):
+        opening.plan_rollout(
+            **{"release_id": stage.release.pk, "strategy": "canary", "share": Decimal("0.10"), "hours": 24,
+               "error_rate_max": Decimal("0.015"), "p95_ms_max": 2000, "source": stage.source,
+               "by": stage.people.product, "now": NOW, **more},
+        )  # fmt: skip
+    assert state_digest(stage.again()) == before

@@ -1,0 +1,55 @@
+"""The golden set beside the requests of the rollout: measured once, as evidence that a second person verifies."""
+
+from datetime import datetime
+
+from audit import canonical
+from audit.datasets import questions
+from audit.models import Request
+from metrics.judges import representative
+from releases.actions.checklist import attach_evidence
+from releases.models import Evidence, Release, Rollout
+from releases.standard.published import definition_of
+from systems.content import questions_in
+from systems.kinds import Kind
+from systems.models import RunningPolicy
+from systems.policy import SHIPPED_RUNNING_LIMITS, running_limits
+from systems.registry import content_of
+
+KEY, KIND = "evaluation.representative", "record:measurement"
+SAMPLE = 2_000
+
+
+def attach_comparison(rollout: Rollout, *, now: datetime) -> Evidence | None:
+    """Attached in the name of whoever started the rollout, where the standard asks for it and nothing is attached."""
+    release = rollout.release
+    asked = any(item.key == KEY and KIND in item.evidence for item in definition_of(release.standard).items)
+    if not asked or release.items.filter(key=KEY, evidence__superseded_at=None, evidence__isnull=False).exists():
+        return None
+    assert rollout.started_by is not None
+    found = compare(release, since=rollout.began, until=now)
+    title = f"Golden set beside {found.requests:,} requests: {found.outcome}"
+    return attach_evidence(
+        release_id=release.pk,
+        key=KEY,
+        kind=Evidence.Kind.RECORD,
+        title=title,
+        content=canonical.dumps(canonical.plain(found)),
+        media_type="application/json",
+        by=rollout.started_by,
+        now=now,
+        via="metrics",
+    )
+
+
+def compare(release: Release, *, since: datetime, until: datetime) -> representative.Report:
+    """The pinned golden sets beside a fair sample of what was sent to the release in this time."""
+    system = release.system
+    policy = RunningPolicy.objects.filter(system=system, state=RunningPolicy.State.APPROVED).first()
+    limits = running_limits(policy.body) if policy else SHIPPED_RUNNING_LIMITS
+    pins = release.pins.filter(component__kind=Kind.DATASET).select_related("version")
+    cases = [question for pin in pins for question in questions_in(content_of(pin.version))]
+    # Trace ids are random, so the smallest of them are a fair sample.
+    sent = Request.objects.filter(
+        system=system.slug, release=release.label, started_at__gte=since, started_at__lt=until
+    ).order_by("trace_id")[:SAMPLE]
+    return representative.judge(cases, questions(list(sent)), psi_max=limits.psi)
