@@ -18,5 +18,6 @@ urlpatterns = [
     path("audit/entries/<int:index>/payload", ledger.EntryPayloadView.as_view(), name="entry-payload"),
     path("audit/entries/<int:index>/proof", ledger.ProofView.as_view(), name="proof"),
     path("audit/checkpoint", ledger.CheckpointView.as_view(), name="checkpoint"),
+    path("audit/consistency", ledger.ConsistencyView.as_view(), name="consistency"),
     path("audit/key", ledger.KeyView.as_view(), name="key"),
 ]

@@ -89,3 +89,8 @@ def neighbours(entry: Entry, rows: QuerySet[Entry]) -> dict[str, int | None]:
         "previous_about": _at(about.filter(index__lt=entry.index).order_by("-index")),
         "next_about": _at(about.filter(index__gt=entry.index).order_by("index")),
     }
+
+
+def same_act_before(entry: Entry, rows: QuerySet[Entry]) -> Entry | None:
+    """The last entry of the same kind about the same subject: what is said now, beside what was said before."""
+    return rows.filter(subject=entry.subject, kind=entry.kind, index__lt=entry.index).order_by("-index").first()

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from audit import derivation, partitions, sealing, spanlog, verification
+from audit import derivation, partitions, request_verification, sealing, spanlog, verification
 from audit.ingest import quota
 from jobs.queue import report
 from jobs.tasks import job_task
@@ -26,6 +26,10 @@ def verify(*, now: datetime) -> None:
             reason = f"{step.name}: {step.detail}"
             sealing.stop(reason, now=now)
             raise sealing.SealRefused(reason)
+    for step in request_verification.verify_requests():
+        report(50, step.name)
+        if not step.ok:
+            raise spanlog.NotSigned(f"{step.name}: {step.detail}")
 
 
 @job_task("audit.sequence")

@@ -33,6 +33,7 @@ urlpatterns = [
     path("requests/<slug:system>/<trace:trace_id>/<slug:span_id>/payload/", trail.payload, name="payload"),
     path("ledger/", ledger.ledger, name="ledger"),
     path("ledger/checkpoints/", ledger.checkpoints, name="checkpoints"),
+    path("ledger/consistency/", ledger.consistency, name="consistency"),
     path("ledger/<int:index>/", ledger.entry, name="entry"),
     path("ledger/<int:index>/payload/", ledger.entry_payload, name="entry-payload"),
     path("ledger/<int:index>/proof/", ledger.proof_file, name="proof"),

@@ -4,7 +4,6 @@ Reads only. Each step says what it looked at, so that the answer means something
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from django.db import connection
 
@@ -15,15 +14,8 @@ from audit.models import Checkpoint, Head
 from audit.outside import Outside
 from audit.sealing import LOG, check_last, read_anchor, tree_of
 from audit.signing import public_keys
+from audit.steps import Step
 from audit.walk import LogError, Walk
-
-
-@dataclass(frozen=True)
-class Step:
-    name: str
-    ok: bool
-    detail: str
-    index: int | None = None  # the first entry that is wrong
 
 
 def verify_log(*, since_checkpoint: bool = False, report: Callable[[int], None] = lambda count: None) -> Iterator[Step]:

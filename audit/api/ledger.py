@@ -1,6 +1,7 @@
 """The ledger for programs: entries, proofs, the signed head, and the public key that it verifies with."""
 
 import base64
+from datetime import date
 from typing import Any
 
 from django.utils import timezone
@@ -10,12 +11,12 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit import browsing, proofs, reading
+from audit import browsing, completeness, proofs, reading
 from audit.merkle import ProofError
 from audit.models import Checkpoint, Entry, Head
 from audit.sealing import LOG
 from web.api import ApiView, page_of, paged
-from web.problems import NotFound, Problem
+from web.problems import BadRequest, NotFound, Problem
 
 SCOPES = {"GET": "trail:read"}
 
@@ -72,6 +73,21 @@ class CheckpointOut(serializers.Serializer[Any]):
     signed_at = serializers.DateTimeField()
     entries = serializers.IntegerField(help_text="How many there are, signed or not.")
     stopped = serializers.CharField(help_text="Why the log takes no entries; empty: it does.")
+
+
+class HeadOut(serializers.Serializer[Any]):
+    size = serializers.IntegerField()
+    note = serializers.CharField(help_text="The signed note.")
+
+
+class ConsistencyOut(serializers.Serializer[Any]):
+    old = HeadOut(allow_null=True, help_text="Null: the log began in between.")
+    new = HeadOut()
+    hashes = serializers.ListField(child=serializers.CharField(help_text="32 bytes, base64 (RFC 6962, 2.1.2)"))
+    complete = serializers.BooleanField()
+    entries = serializers.IntegerField()
+    erased = serializers.IntegerField()
+    sentence = serializers.CharField()
 
 
 class KeysOut(serializers.Serializer[Any]):
@@ -164,6 +180,61 @@ class CheckpointView(ApiView):
                 "stopped": head.read_only,
             }
         )
+
+
+class ConsistencyView(ApiView):
+    """That the log of one signed head continues the log of another, and that nothing is missing between them."""
+
+    required_scopes = SCOPES
+
+    @extend_schema(
+        operation_id="ledger_consistency",
+        summary="Prove that a later head continues an earlier one",
+        parameters=[
+            OpenApiParameter("old", int, description="Entries under the earlier head."),
+            OpenApiParameter("new", int, description="Entries under the later head."),
+            OpenApiParameter("since", date, description="Instead of the heads: the first day (UTC)."),
+            OpenApiParameter("until", date, description="The last day (UTC)."),
+        ],
+        responses=ConsistencyOut,
+    )
+    def get(self, request: Request) -> Response:
+        asked = request.query_params
+        if "old" in asked or "new" in asked:
+            sizes = [_number(asked.get(name, "")) for name in ("old", "new")]
+            found = completeness.between(*(completeness.of_size(size) for size in sizes))
+        else:
+            days = [_day(asked.get(name, "")) for name in ("since", "until")]
+            between = completeness.of_days(*days)
+            if between is None:
+                raise completeness.NoSuchHead("Nothing was signed by that day.")
+            found = between
+        if found.problem:
+            raise completeness.NotConsistent(found.sentence)
+        return Response(
+            {
+                "old": found.old and {"size": found.old.size, "note": found.old.note},
+                "new": {"size": found.new.size, "note": found.new.note},
+                "hashes": [base64.b64encode(item).decode() for item in found.proof],
+                "complete": found.complete,
+                "entries": found.entries,
+                "erased": found.erased,
+                "sentence": found.sentence,
+            }
+        )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 18):
+        raise BadRequest("`old` and `new` are numbers of entries.")
+    return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadRequest("Give `old` and `new`, or `since` and `until` as days like 2026-11-24.") from None
 
 
 class KeyView(ApiView):

@@ -1,16 +1,18 @@
 """The ledger in the browser: its entries, one entry with its proof, and the signed checkpoints."""
 
+import base64
 import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from audit import actors, browsing, proofs, reading
+from audit import actors, browsing, completeness, proofs, reading
 from audit.merkle import ProofError
 from audit.models import Checkpoint, Entry, Head
 from audit.sealing import LOG
@@ -28,9 +30,15 @@ QUICK = (
 )
 VERIFY = """\
 manage.py export_ledger ledger.zip
-python -m audit.verify ledger.zip --key PUBLIC_KEY --checkpoint MY_COPY"""
+python -m audit.verify ledger.zip --key PUBLIC_KEY --checkpoint MY_COPY
+python -m audit.witness ADDRESS --key PUBLIC_KEY --folder MY_HEADS"""
 # The clocks of application and database may differ by this much without a word.
 SKEW = timedelta(seconds=5)
+
+
+class DaysForm(forms.Form):
+    since = forms.DateField(label="First day (UTC)", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label="Last day (UTC)", widget=forms.DateInput(attrs={"type": "date"}))
 
 
 @require_safe
@@ -90,10 +98,22 @@ def entry_payload(request: HttpRequest, index: int) -> HttpResponse:
     """What the entry says in detail, once asked for. A POST, because it leaves an entry."""
     user: Any = request.user
     row = _visible(browsing.visible(user), index)
-    document = reading.reveal_entry(row, by=user, now=timezone.now())
+    now, rows = timezone.now(), browsing.visible(user)
+    document = reading.reveal_entry(row, by=user, now=now)
+    before = browsing.same_act_before(row, rows)
+    earlier = reading.reveal_entry(before, by=user, now=now) if before and document is not None else None
     template = "audit/entry_payload.html" if request.headers.get("HX-Request") else "audit/entry_payload_page.html"
-    text = None if document is None else json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True)
-    return render(request, template, {"entry": row, "text": text})
+    context = {
+        "entry": row,
+        "text": None if document is None else _pretty(document),
+        "before": before,
+        "before_text": None if earlier is None else _pretty(earlier),
+    }
+    return render(request, template, context)
+
+
+def _pretty(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True)
 
 
 @require_safe
@@ -124,6 +144,26 @@ def checkpoints(request: HttpRequest) -> HttpResponse:
         "page": keyset_page(Checkpoint.objects.all(), order=("-size",), cursor=request.GET.get("cursor")),
     }
     return render(request, "audit/checkpoints.html", context)
+
+
+@require_safe
+def consistency(request: HttpRequest) -> HttpResponse:
+    """Two days, and whether the log of the later one continues the earlier one's, with nothing missing. Printable."""
+    user: Any = request.user
+    today = timezone.now().date()
+    form = DaysForm(request.GET or None, initial={"since": today - timedelta(days=30), "until": today})
+    found = None
+    if form.is_valid():
+        found = completeness.of_days(form.cleaned_data["since"], form.cleaned_data["until"])
+    context = {
+        "form": form,
+        "found": found,
+        "asked": form.is_bound and form.is_valid(),
+        "kinds": found.kinds if found and user.has_perm("audit.browse") else (),
+        "hashes": "\n".join(base64.b64encode(item).decode() for item in found.proof) if found else "",
+        "origin": Head.objects.get(log=LOG).origin,
+    }
+    return render(request, "audit/consistency.html", context)
 
 
 def _visible(rows: Any, index: int) -> Entry:

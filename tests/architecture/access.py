@@ -235,6 +235,7 @@ ROWS: dict[str, Access] = {
     "releases:setup": SYSTEM,
     "releases:questions": SYSTEM,
     "releases:rollout": Access(Who.MEMBERS, missing_ok=True),
+    "releases:express": SYSTEM,
     "releases:review": SYSTEM,
     "releases:history": SYSTEM,
     "releases:move": Access(Who.MEMBERS, args={"act": "abandon"}),
@@ -266,6 +267,7 @@ ROWS: dict[str, Access] = {
     # Whoever it is proves itself by the webhook's secret.
     "releases_api:acknowledgement": Access(Who.PUBLIC, may_refuse=True),
     "releases_api:summary": SYSTEM,
+    "releases_api:express": SYSTEM,
     "releases_api:review": SYSTEM,
     "releases_api:act": SYSTEM,
     "releases_api:items": SYSTEM,
@@ -294,6 +296,7 @@ ROWS: dict[str, Access] = {
     "audit:payload": SYSTEM,
     "audit:ledger": SIGNED_IN,
     "audit:checkpoints": SIGNED_IN,
+    "audit:consistency": SIGNED_IN,
     "audit:entry": SYSTEM,
     "audit:entry-payload": SYSTEM,
     "audit:proof": SYSTEM,
@@ -308,5 +311,6 @@ ROWS: dict[str, Access] = {
     "audit_api:entry-payload": SYSTEM,
     "audit_api:proof": SYSTEM,
     "audit_api:checkpoint": Access(Who.SIGNED_IN, missing_ok=True),
+    "audit_api:consistency": Access(Who.SIGNED_IN, body={"old": "1", "new": "1"}, missing_ok=True),
     "audit_api:key": PUBLIC,
 }

@@ -196,10 +196,10 @@ def test_the_command_says_what_it_verified(sealed):
     code, text = run("verify")
     assert code == 0
     assert "4. ok   Entries: payload, commitment, leaf, tree, checkpoints: 11 of 11 verified, 0 not yet signed" in text
-    assert text.endswith("The ledger is verified.\n")
+    assert text.endswith("The record is verified.\n")
     code, text = run("verify", "--since-checkpoint")
     assert code == 0
-    assert "The ledger is verified since its last checkpoint" in text
+    assert "The record is verified since its last checkpoint" in text
 
 
 def test_the_command_names_the_first_bad_entry(sealed):
@@ -208,7 +208,7 @@ def test_the_command_names_the_first_bad_entry(sealed):
     code, text = run("verify")
     assert code == 1
     assert "4. FAIL" in text
-    assert text.endswith("The ledger is NOT verified. First bad entry: 4.\n")
+    assert text.endswith("The record is NOT verified. First bad entry: 4.\n")
 
 
 def test_a_stopped_ledger_goes_on_once_it_verifies_again(sealed):
