@@ -36,6 +36,12 @@ TOPICS: dict[str, Presenter] = {
         "Its verdict, its evidence and what you would sign are on the release's page.",
         SIGNERS,
     ),
+    "releases.sign-off-reminder": Presenter(
+        "Sign-off overdue",
+        "{label} of {system} still waits for your sign-off",
+        "It was asked for {days} days ago. Nothing else stands in its way.",
+        SIGNERS,
+    ),
     "releases.verified": Presenter(
         "Item verified",
         "{item} of {system} {label} was verified",

@@ -14,6 +14,7 @@ urlpatterns = [
     path(_RELEASE + "rollout", rollouts.RolloutView.as_view(), name="rollout"),
     path("instructions/<uuid:instruction>/acknowledgement", rollouts.Acknowledgement.as_view(), name="acknowledgement"),
     path(_RELEASE + "summary", proofs.Summary.as_view(), name="summary"),
+    path(_RELEASE + "express", proofs.Express.as_view(), name="express"),
     path(_RELEASE + "review", proofs.Review.as_view(), name="review"),
     path(_RELEASE + "act", views.Act.as_view(), name="act"),
     path(_RELEASE + "reports/<slug:phase>", items.PhaseReportDetail.as_view(), name="phase-report"),

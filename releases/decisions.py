@@ -4,17 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from accounts.queries import living_grants
 from audit import canonical
-from releases import gate
+from releases import gate, rules
 from releases.facts import gather, read_items, references
-from releases.gate.clearance import SIDES, missing_signatures
+from releases.gate.clearance import missing_signatures
 from releases.gate.types import Facts, Question, Reason, SignatureFact, Verdict
 from releases.locking import open_questions
 from releases.models import Decision, Item, Release, SignOff
 from releases.people import authors
 from releases.state import recorded_state, state_digest
-from systems.policy import ReleaseBars, release_bars
+from systems.policy import PolicyError, ReleaseBars, release_bars
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def signature_facts(release: Release, question: Question, *, now: datetime) -> t
     rows = list(SignOff.objects.filter(release=release, question=question, withdrawn_at=None).order_by("signed_at"))
     held = set(
         living_grants(now=now)
-        .filter(user__in=[row.signer_id for row in rows], system__in=["", release.system.slug], role__in=SIDES)
+        .filter(user__in=[row.signer_id for row in rows], system__in=["", release.system.slug])
+        .filter(role__in=rules.SIDES | rules.SECTIONS)
         .values_list("user_id", "role")
     )
     wrote = authors(release)
@@ -161,11 +164,18 @@ def decision_body(decision: Decision) -> dict[str, Any]:
     return dict(body)
 
 
+class Unreadable(Exception):
+    """What is stored of a decision cannot be read any more: it was altered, or a newer program wrote it."""
+
+
 def replay(decision: Decision) -> tuple[Verdict, bool]:
     """Runs the gate that decided again, on the stored facts. Returns its verdict, and whether it is the stored one."""
-    facts = gate.types.facts_from_json(decision.facts)
-    bars = release_bars(decision.policy["body"])
-    verdict = gate.judge(facts, bars, now=decision.decided_at, version=decision.gate_version)
+    try:
+        facts = gate.types.facts_from_json(decision.facts)
+        bars = release_bars(decision.policy["body"])
+        verdict = gate.judge(facts, bars, now=decision.decided_at, version=decision.gate_version)
+    except (msgspec.ValidationError, PolicyError, gate.UnknownGate, KeyError, TypeError) as error:
+        raise Unreadable(f"The stored decision cannot be read: {error}") from error
     return verdict, canonical.plain(verdict) == decision.verdict
 
 

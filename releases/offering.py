@@ -37,8 +37,8 @@ class Offer:
 
 def offer(release: Release, found: Standing, side: str, *, user: User, now: datetime) -> Offer:
     """The statement of this moment, and why this person may not sign it (empty: they may)."""
-    if side not in rules.SIDES:
-        raise NotFound("There are two sides: engineering and operations.")
+    if side not in rules.SIDES | rules.SECTIONS:
+        raise NotFound("There are two sides, engineering and operations, and three sections.")
     refusals = rules.sign_refusals(
         person(user, release, now=now), side, signing_view(release, found, signer=user, side=side)
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 from audit import canonical, ledger, proofs, trail
 from releases import statement
-from releases.decisions import decision_body, replay
+from releases.decisions import Unreadable, decision_body, replay
+from releases.gate.clearance import SIDES
 from releases.models import Decision, Pin, Release, SignOff
 from systems.kinds import Kind
 from systems.registry import content_of, is_intact
@@ -113,22 +114,30 @@ def _decision_steps(release: Release, decision: Decision | None) -> Iterator[Ste
         yield Step("Evaluation", evaluation["outcome"] == "pass", sentence, {"run": evaluation["run"]})
     else:
         yield Step("Evaluation", False, "The decision rests on no evaluation.")
-    verdict, same = replay(decision)
-    sentence = (
-        f"Gate {decision.gate_version} says {verdict.outcome} again." if same else "The gate says something else now."
-    )
-    yield Step("Verdict", same and verdict.go, sentence, {"decision": str(decision.pk), "digest": decision.digest})
+    yield _verdict_step(decision)
     intact = canonical.digest(decision_body(decision)) == decision.digest
     yield Step("Decision", intact, "Its digest is the recorded one." if intact else "The stored decision was altered.")
     yield from _signature_steps(release, decision)
     yield _record_step(release, decision)
 
 
+def _verdict_step(decision: Decision) -> Step:
+    details = {"decision": str(decision.pk), "digest": decision.digest}
+    try:
+        verdict, same = replay(decision)
+    except Unreadable as error:
+        return Step("Verdict", False, str(error), details)
+    if not same:
+        return Step("Verdict", False, "The gate says something else now.", details)
+    return Step("Verdict", verdict.go, f"Gate {decision.gate_version} says {verdict.outcome} again.", details)
+
+
 def _signature_steps(release: Release, decision: Decision) -> Iterator[Step]:
     """Both sides, each statement hashed again and, where a passkey signed, its signature verified again."""
     named = {row["sign_off"]: row for row in decision.signatures}
     rows = {str(row.pk): row for row in SignOff.objects.filter(pk__in=named).select_related("signer")}
-    for side in ("engineering", "operations"):
+    sections = sorted({row["side"] for row in named.values()} - set(SIDES))
+    for side in (*SIDES, *sections):
         signed = [rows.get(pk) for pk, row in named.items() if row["side"] == side]
         if not signed:
             yield Step(f"Signed by {side}", False, "Nobody signed this side.")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 EDITORS = frozenset({"product", "engineering", "operations"})
 SIDES = frozenset({"engineering", "operations"})
+# Who signs a section beside the two sides: security, privacy, regulated data. Clearance counts the sides alone; what a
+# section demands stands in the checklist, as items that only its owner verifies.
+SECTIONS = frozenset({"platform", "privacy", "compliance"})
 OPEN = frozenset({"draft", "pre-production"})
 IN_ROLLOUT = frozenset({"shadow", "canary"})
 
@@ -153,8 +156,10 @@ class SigningView:
 
 def sign_refusals(person: Person, side: str, view: SigningView) -> tuple[str, ...]:
     reasons = []
-    if side not in SIDES:
-        reasons.append("There are two sides: engineering and operations.")
+    if side not in SIDES | SECTIONS:
+        reasons.append(
+            "There are two sides, engineering and operations, and sections for platform, privacy, compliance."
+        )
     elif side not in person.roles:
         reasons.append(f"Signing for {side} takes the role {side} on this system.")
     if not view.question_open:
@@ -166,7 +171,7 @@ def sign_refusals(person: Person, side: str, view: SigningView) -> tuple[str, ..
     if person.id in view.authors and not view.author_may_sign_own_side:
         reasons.append("You are an author of this release. Its authors sign neither side.")
     if person.id in view.other_side_signers:
-        reasons.append("You signed the other side of this release. Two different people sign.")
+        reasons.append("You signed the other side of this release, or a section. Different people sign.")
     if view.already_signed:
         reasons.append("You have signed exactly this state already.")
     if not view.go:

@@ -25,6 +25,15 @@ MEANING = {
         "release",
         "engineering",
     ): "I have checked what the rollout showed of correctness. This release may serve everybody.",
+    **{
+        (question, section): f"I have checked {what} of this release, as far as my role answers for it."
+        for question in ("canary", "release")
+        for section, what in {
+            "platform": "the security",
+            "privacy": "the privacy",
+            "compliance": "the handling of regulated data",
+        }.items()
+    },
     ("release", "operations"): "I have checked what the rollout showed of operation. This release may serve everybody.",
 }
 

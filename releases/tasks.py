@@ -42,6 +42,11 @@ def request_sign_off(*, release_id: str, now: datetime) -> None:
     asking.request_sign_off(release_id=release_id, now=now)
 
 
+@job_task("releases.remind_sign_off")
+def remind_sign_off(*, release_id: str, days: int, now: datetime) -> None:
+    asking.remind_sign_off(release_id=release_id, days=days, now=now)
+
+
 @job_task("releases.make_bundle")
 def make_bundle(*, decision_id: str, now: datetime) -> None:
     bundling.make(decision_id=decision_id, now=now)

@@ -17,6 +17,7 @@ urlpatterns = [
     path(_RELEASE + "setup/", setup.setup, name="setup"),
     path(_RELEASE + "questions/", setup.questions, name="questions"),
     path(_RELEASE + "rollout/", release.rollout_part, name="rollout"),
+    path(_RELEASE + "express/", overview.express, name="express"),
     path(_RELEASE + "review/", overview.review, name="review"),
     path(_RELEASE + "live/", checklist.live, name="live"),
     path(_RELEASE + "assign/", checklist.assign, name="assign"),

@@ -1,5 +1,6 @@
 """What a release leaves for others: the review, the bundle of a decision, the signed summary for deploy tools."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -14,6 +15,8 @@ from releases import bundling
 from releases.api.views import QUESTION, ReleaseView
 from releases.decisions import standing
 from releases.models import Decision
+from releases.presenting.express import express
+from releases.presenting.page import question_now
 from releases.review import review
 from releases.summary import summary
 from web.api import ApiView
@@ -30,6 +33,20 @@ class Review(ReleaseView):
         release = self.release(request, reference)
         found = standing(release, self.asked(request), now=timezone.now())
         return Response({row.name: row.value for row in review(found.facts)})
+
+
+class Express(ReleaseView):
+    """The shortest way to go: what is left, by whom, what can be carried over, who can sign, what takes its time."""
+
+    required_scopes = {"GET": "gate:read"}
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, reference: str) -> Response:
+        release, now = self.release(request, reference), timezone.now()
+        found = standing(release, question_now(release), now=now)
+        said = express(release, found, now=now)
+        hands = [{"who": who, "reasons": [asdict(reason) for reason in left]} for who, left in said["hands"]]
+        return Response({**said, "question": found.question.value, "hands": hands})
 
 
 class Summary(ReleaseView):

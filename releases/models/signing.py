@@ -10,6 +10,8 @@ from web.ids import uuid7
 
 QUESTIONS = [(question.value, question.value.capitalize()) for question in Question]
 SIDES = [("engineering", "Engineering"), ("operations", "Operations")]
+# The sections' owners sign beside the two sides; clearance counts the sides alone.
+SECTIONS = [("platform", "Security"), ("privacy", "Privacy"), ("compliance", "Regulated data")]
 
 
 class SignOff(models.Model):
@@ -22,7 +24,7 @@ class SignOff(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="sign_offs")
     question = models.CharField(max_length=10, choices=QUESTIONS)
-    side = models.CharField(max_length=12, choices=SIDES)
+    side = models.CharField(max_length=12, choices=[*SIDES, *SECTIONS])
     signer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     state_digest = models.CharField(max_length=71)
     statement = models.JSONField(help_text="What was signed, in full: releases.statement.")

@@ -10,26 +10,39 @@ from audit import ledger
 from releases import rules
 from releases.actions.signing import signing_view
 from releases.decisions import Standing
+from releases.gate.clearance import SIDES
 from releases.models import Release, SignOff
 from releases.people import person
 from releases.presenting.history import events
 from releases.presenting.rows import release_url
+from releases.review import SECTIONS
 from releases.statement import MEANING
 
 METHODS = {"passkey": "passkey", "two-factor": "password and code, not key-bound"}
 
 
 def signoffs(release: Release, found: Standing, *, user: User, now: datetime) -> dict[str, Any]:
-    sides = [_side(release, found, side, user=user, now=now) for side in ("engineering", "operations")]
+    sides = [_side(release, found, side, user=user, now=now) for side in SIDES]
     return {
         "question": f"for the {'canary' if found.question == 'canary' else 'full release'}",
         "done": sum(side["status"] == "signed" for side in sides),
         "needed": 2,
         "sides": sides,
+        "sections": _sections(release, found, user=user, now=now),
         "state_digest": found.closed_by.state_digest if found.closed_by else found.state_digest,
         "closed": found.closed_by is not None,
         "review_url": release_url(release, "review"),
+        "express_url": release_url(release, "express") if found.open else "",
     }
+
+
+def _sections(release: Release, found: Standing, *, user: User, now: datetime) -> list[dict[str, Any]]:
+    """The sections that the standard asks something for, or that were signed: beside the two sides, never counted."""
+    asked = {item.owner_role for item in found.facts.items} & rules.SECTIONS
+    asked |= {fact.side for fact in found.signatures} & rules.SECTIONS
+    return [
+        _side(release, found, side, user=user, now=now) | {"name": SECTIONS[side]} for side in SECTIONS if side in asked
+    ]
 
 
 def _side(release: Release, found: Standing, side: str, *, user: User, now: datetime) -> dict[str, Any]:
@@ -68,6 +81,8 @@ def _side(release: Release, found: Standing, side: str, *, user: User, now: date
             shown["withdraw"] = {"id": signed.pk, "url": release_url(release, "say", act="withdraw")}
     if found.open and shown["status"] != "signed":
         shown["action"] = sign_action(release, found, side, user=user, now=now)
+        if side not in SIDES and shown["action"]["reason"]:
+            del shown["action"]  # a section is its owner's: to everybody else it only says whether it is signed
     return shown
 
 

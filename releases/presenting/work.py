@@ -48,6 +48,17 @@ def work(user: User, slugs: Collection[str] | None, *, now: datetime) -> dict[st
     }
 
 
+def next_to_sign(user: User, slugs: Collection[str] | None, *, now: datetime) -> str:
+    """Where the next signature that this person can give is given; empty where none waits."""
+    running = visible_releases(slugs).filter(state__in=(Release.State.PRE_PRODUCTION, *Release.IN_ROLLOUT))[:50]
+    for release in running:
+        found = standing(release, question_now(release), now=now)
+        if found.open and found.verdict.go:
+            for line in _sign(user, release, found, now=now):
+                return str(line["url"])
+    return ""
+
+
 def _todo(user: User, looked: list[tuple[Release, Standing]]) -> list[dict[str, Any]]:
     """Items that I own and the gate does not call done. What the product measures is not mine to do."""
     states = {(release.pk, item.key): item for release, found in looked for item in found.verdict.items}
@@ -81,6 +92,6 @@ def _sign(user: User, release: Release, found: Standing, *, now: datetime) -> li
             "release": release.label,
             "system": release.system.name,
         }
-        for side in sorted(rules.SIDES & roles_of(user, system=release.system.slug, now=now))
+        for side in sorted((rules.SIDES | rules.SECTIONS) & roles_of(user, system=release.system.slug, now=now))
         if not rules.sign_refusals(who, side, signing_view(release, found, signer=user, side=side))
     ]

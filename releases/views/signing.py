@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import person as signed_in
+from accounts.access import visible_systems
 from releases import rules
 from releases.actions import signing as acts
 from releases.decisions import standing
@@ -20,6 +21,7 @@ from releases.offering import offer, opened, prove
 from releases.people import person
 from releases.presenting import page, rows
 from releases.presenting import signing as shown
+from releases.presenting.work import next_to_sign
 from releases.statement import check_assertion
 from releases.views.release import find
 from web.problems import NotFound, Problem
@@ -37,7 +39,8 @@ def sign(request: HttpRequest, slug: str, label: str, side: str) -> HttpResponse
             error = problem
         else:
             messages.success(request, f"You signed {release.label} for {side}.")
-            return redirect(rows.release_url(release) + "#signoffs")
+            waiting = _next(request) if request.POST.get("then") == "next" else ""
+            return redirect(waiting or rows.release_url(release) + "#signoffs")
     now, user = timezone.now(), signed_in(request)
     found = standing(release, page.question_now(release), now=now)
     offered = offer(release, found, side, user=user, now=now)
@@ -72,6 +75,12 @@ def _sign(request: HttpRequest, release: Release) -> SignOff:
         by=user,
         now=now,
     )
+
+
+def _next(request: HttpRequest) -> str:
+    """Sign and next: the page of the signature that waits for this person after this one."""
+    user, now = signed_in(request), timezone.now()
+    return next_to_sign(user, visible_systems(request, now=now), now=now)
 
 
 @require_POST

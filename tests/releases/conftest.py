@@ -5,13 +5,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from metrics.models import Source
 from releases.actions import opening
 from releases.models import Release
 from systems.models import System
 from tests.factories import NOW, People, make_version, make_whole_system
-from tests.releases.ready import SAMPLES
+from tests.releases.ready import SAMPLES, make_ready
 
 
 @dataclass
@@ -68,3 +69,12 @@ def make_stage(whole) -> Stage:
     )
     release = opening.begin_review(release_id=release.pk, by=people.product, now=NOW + timedelta(minutes=1))
     return Stage(release, people, whole.system, source)
+
+
+@pytest.fixture
+def now_stage(whole, monkeypatch):
+    """The stage of the other tests, some hours ago by the browser's clock: statements are shown and signed now."""
+    now = timezone.now().replace(microsecond=0) - timedelta(hours=3)
+    for module in ("tests.releases.conftest", "tests.releases.ready"):
+        monkeypatch.setattr(f"{module}.NOW", now)
+    return make_ready(make_stage(whole))

@@ -1,9 +1,7 @@
 """Two people in a real browser add passkeys, sign with them, and a process of its own verifies the bundle offline."""
 
-from datetime import timedelta
 from typing import Any
 
-import pytest
 from allauth.mfa.models import Authenticator
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -11,20 +9,9 @@ from playwright.sync_api import Page, expect
 from audit import sealing, signing
 from audit.models import Head
 from releases.models import Decision, SignOff
-from tests.releases.conftest import make_stage
-from tests.releases.ready import make_ready
 from tests.releases.test_bundle import verify
 
 PASSWORD = "correct-horse-battery-staple"
-
-
-@pytest.fixture
-def now_stage(whole, monkeypatch):
-    """The stage of the other tests, some hours ago by the browser's clock: statements are shown and signed now."""
-    now = timezone.now().replace(microsecond=0) - timedelta(hours=3)
-    for module in ("tests.releases.conftest", "tests.releases.ready"):
-        monkeypatch.setattr(f"{module}.NOW", now)
-    return make_ready(make_stage(whole))
 
 
 def authenticator(page: Page) -> None:
