@@ -1,0 +1,144 @@
+"""The process dies at each statement of an act, and at its commit: either all of it happened, or nothing.
+
+A child process does the act and kills itself at a chosen point; the parent looks at what is in the database then.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from audit import ledger
+from demo import walk
+from jobs.models import Event
+from releases.actions import rollout, signing
+from releases.decisions import standing
+from releases.gate.types import Question
+from releases.models import Decision, Release, SignOff
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(1800)]
+DIED, DONE, FAILED = 9, 0, 1
+
+
+def in_a_child(act: Callable[[], object], *, dies_at: int | str) -> int:
+    """Does the act in a fork. `dies_at`: the number of a statement, or the moment before or after the commit."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        connection.connection = None  # the parent's: not ours to use or to close
+        seen = 0
+
+        def point(execute: Any, *args: Any) -> Any:
+            nonlocal seen
+            if seen == dies_at:
+                os._exit(DIED)
+            seen += 1
+            return execute(*args)
+
+        commit = connection._commit
+
+        def around_commit() -> None:
+            if dies_at == "before commit":
+                os._exit(DIED)
+            commit()
+            if dies_at == "after commit":
+                os._exit(DIED)
+
+        connection.ensure_connection()
+        connection._commit = around_commit
+        with connection.execute_wrapper(point):
+            act()
+        os._exit(DONE)
+    except BaseException:
+        os._exit(FAILED)
+
+
+def statements_of(act: Callable[[], object]) -> int:
+    """How many statements the act takes, in a transaction that is rolled back."""
+    count = 0
+
+    def counting(execute: Any, *args: Any) -> Any:
+        nonlocal count
+        count += 1
+        return execute(*args)
+
+    with transaction.atomic():
+        with connection.execute_wrapper(counting):
+            act()
+        transaction.set_rollback(True)
+    return count - 2  # the savepoint around the act, which the child has no need of
+
+
+def points(statements: int, *, every: int) -> list[int | str]:
+    """Each so-many'th statement, all of the last twenty (where things are written), and the commit's two sides."""
+    chosen = {*range(0, statements, every), *range(max(0, statements - 20), statements, max(1, every // 8))}
+    return [*sorted(chosen), "before commit"]
+
+
+def traces_of_signing(release: Release) -> tuple[int, int, int, int]:
+    return (
+        SignOff.objects.filter(release=release).count(),
+        Decision.objects.filter(release=release, occasion="signed").count(),
+        ledger.entries(subject=release.subject).filter(kind="release.signed").count(),
+        Event.objects.filter(topic="releases.signed", subject=release.subject).count(),
+    )
+
+
+def traces_of_starting(release: Release) -> tuple[bool, int, int, int]:
+    return (
+        Release.objects.get(pk=release.pk).state == "canary",
+        Decision.objects.filter(release=release, occasion="started").count(),
+        ledger.entries(subject=release.subject).filter(kind="release.rollout-started").count(),
+        Event.objects.filter(topic="releases.canary-started", subject=release.subject).count(),
+    )
+
+
+def signs(stage: Any) -> Callable[[], object]:
+    now, by = timezone.now(), stage.people.engineer2
+    found = standing(stage.again(), Question.CANARY, now=now)
+    nonce = secrets.token_urlsafe(24)
+    statement = signing.statement_for(stage.again(), found, "engineering", signer=by, nonce=nonce, now=now)
+
+    def act() -> object:
+        return signing.sign_off(
+            release_id=stage.release.pk,
+            statement=statement,
+            shown_digest=found.state_digest,
+            proof=signing.Proof(SignOff.Method.TWO_FACTOR),
+            by=by,
+            now=now,
+        )
+
+    return act
+
+
+def crash_everywhere(stage: Any, act: Callable[[], object], traces: Callable[[Release], tuple[Any, ...]], every: int):
+    nothing = traces(stage.release)
+    statements = statements_of(act)
+    assert statements > 20
+    for at in points(statements, every=every):
+        code = in_a_child(act, dies_at=at)
+        assert (code, traces(stage.release)) == (DIED, nothing), f"at {at} of {statements}"
+    assert in_a_child(act, dies_at="after commit") == DIED
+    everything = traces(stage.release)
+    assert all(after and after != before for before, after in zip(nothing, everything, strict=True)), everything
+    entries = list(ledger.entries().values_list("index", flat=True))
+    assert entries == list(range(len(entries))), "a crash left a gap in the ledger"
+
+
+@pytest.mark.parametrize("every", [25, pytest.param(1, marks=pytest.mark.long)])
+def test_a_crash_leaves_nothing_half_signed(now_stage, every):
+    crash_everywhere(now_stage, signs(now_stage), traces_of_signing, every)
+
+
+@pytest.mark.parametrize("every", [30, pytest.param(1, marks=pytest.mark.long)])
+def test_a_crash_leaves_nothing_half_started(now_stage, every):
+    now = timezone.now()
+    walk.sign_both(now_stage.release, now_stage.people, now=now)
+    act = lambda: rollout.start_rollout(release_id=now_stage.release.pk, by=now_stage.people.engineer, now=now)  # noqa: E731
+    crash_everywhere(now_stage, act, traces_of_starting, every)
