@@ -1,0 +1,116 @@
+"""A release of 200 items with much evidence: asked by pipelines, and packed into its bundle."""
+
+import io
+import threading
+import time
+import urllib.request
+from datetime import datetime, timedelta
+from statistics import median, quantiles
+from typing import Any
+
+from django.utils import timezone
+
+from audit import sealing
+from audit.bundle import Bundle, open_bundle
+from bench.trail import people
+from bench.trail.server import processes
+from demo import walk
+from releases import bundle
+from releases.actions.checklist import attach_evidence
+from releases.actions.standards import upgrade_standard
+from releases.decisions import standing
+from releases.gate.types import Question
+from releases.models import Decision
+from releases.verify.steps import steps
+from tests import factories
+from tests.releases import conftest, ready, test_standards
+from tests.releases.test_checklist_page import wide
+
+ITEMS, PER_SECOND, PORT = 200, 20, 8765
+
+
+def prepared(artifacts: int) -> Any:
+    """Ready for both signatures. The tests' own stage, at the time of the clock, with a standard of 200 items."""
+    now = timezone.now().replace(microsecond=0) - timedelta(hours=3)
+    for module in (conftest, ready, test_standards):
+        module.NOW = now
+    stage = conftest.make_stage(factories.make_whole_system())
+    test_standards.published(stage.people, wide(ITEMS), line="wide")
+    upgrade_standard(release_id=stage.release.pk, number=f"wide-{ITEMS}", by=stage.people.product, now=now)
+    stage.release = stage.again()
+    _attach(stage, artifacts - len(walk.by_people(stage.release)), now=now)
+    ready.make_ready(stage)
+    found = standing(stage.again(), Question.CANARY, now=timezone.now())
+    if not found.verdict.go:
+        raise SystemExit(f"It is no-go: {[reason.sentence for reason in found.verdict.reasons][:3]}")
+    count = sum(len(item.evidence) for item in found.facts.items)
+    print(f"{len(found.facts.items)} items, {count} pieces of evidence, {found.verdict.outcome.value}")
+    return stage
+
+
+def _attach(stage: Any, count: int, *, now: datetime) -> None:
+    items = [item for item in walk.by_people(stage.release) if "file" in item.evidence]
+    for number in range(count):
+        attach_evidence(
+            release_id=stage.release.pk,
+            key=items[number % len(items)].key,
+            kind="file",
+            title=f"measurement-{number}.txt",
+            content=f"Piece {number}.\n".encode() * 200,
+            media_type="text/plain",
+            by=stage.people.engineer,
+            now=now,
+        )
+
+
+def measure_gate(artifacts: int, *, seconds: int) -> None:
+    stage = prepared(artifacts)
+    walk.sign_both(stage.release, stage.people, now=timezone.now())
+    token = people.token(stage.system.slug, "gate:read")
+    url = f"http://127.0.0.1:{PORT}/api/releases/{stage.release.pk}/gate?question=canary"
+    with processes("web", "worker", port=PORT):
+        _asked(url, token, seconds=5)  # the first questions load what later ones use
+        took = _asked(url, token, seconds=seconds)
+    p95 = quantiles(took, n=20)[18]
+    print(
+        f"{len(took)} answers at {PER_SECOND} a second, beside a worker: p50 {median(took) * 1000:.0f} ms, "
+        f"p95 {p95 * 1000:.0f} ms (goal 50 ms)"
+    )
+
+
+def _asked(url: str, token: str, *, seconds: int) -> list[float]:
+    """Asks on a clock, whether or not the answer before has come: a slow answer must not slow the asking."""
+    took: list[float] = []
+    began = time.monotonic() + 0.2
+
+    def ask(due: float) -> None:
+        time.sleep(max(0.0, due - time.monotonic()))
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            if b'"allow":true' not in answer.read():
+                raise SystemExit("The gate did not say go.")
+        took.append(time.monotonic() - due)
+
+    threads = [threading.Thread(target=ask, args=(began + n / PER_SECOND,)) for n in range(seconds * PER_SECOND)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if len(took) != len(threads):
+        raise SystemExit(f"{len(threads) - len(took)} questions had no answer.")
+    return took
+
+
+def measure_bundle(artifacts: int) -> None:
+    stage = prepared(artifacts)
+    walk.sign_both(stage.release, stage.people, now=timezone.now())
+    sealing.seal(now=timezone.now())
+    decision = Decision.objects.filter(release=stage.release).latest("decided_at")
+    began = time.monotonic()
+    content = bundle.build(decision, now=timezone.now())
+    took = time.monotonic() - began
+    print(f"bundle of {len(content) / 1e6:.1f} MB made in {took:.1f} s (goal 10 s)")
+    began = time.monotonic()
+    opened: Bundle = open_bundle(io.BytesIO(content))
+    found = list(steps(opened))
+    print(f"verified in {len(found)} steps, {time.monotonic() - began:.1f} s")
