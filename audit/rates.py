@@ -72,12 +72,14 @@ def rates(
     if release is not None:
         filters["release"] = release
     pieces = list(_pieces(filters, since, until))
+    by_hour: dict[datetime, list[_Piece]] = {}
+    for piece in pieces:
+        by_hour.setdefault(_hour_of(piece.at), []).append(piece)
     bins = []
     start = since
     while start < until:
-        end = min(bucket_of(start).replace(minute=0) + HOUR, until)
-        here = [piece for piece in pieces if start <= piece.at < end]
-        bins.append(RateBin(**_counts(here), since=start, until=end))
+        end = min(_hour_of(start) + HOUR, until)
+        bins.append(RateBin(**_counts(by_hour.get(_hour_of(start), [])), since=start, until=end))
         start = end
     return Rates(**_counts(pieces), bins=tuple(bins))
 
@@ -94,6 +96,10 @@ def spend(system: str, *, since: datetime, until: datetime, tenant: str | None =
         calls = Call.objects.filter(**filters, started_at__gte=start, started_at__lt=end)
         total += calls.aggregate(total=Sum("cost_nanousd", default=0))["total"]
     return int(total)
+
+
+def _hour_of(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def _whole_buckets(since: datetime, until: datetime) -> tuple[datetime, datetime]:

@@ -12,7 +12,18 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.canonical import MAX_DEPTH, MAX_INTEGER, CanonicalError, digest, digest_bytes, dumps, loads, plain
+from audit.canonical import (
+    MAX_DEPTH,
+    MAX_INTEGER,
+    CanonicalError,
+    digest,
+    digest_bytes,
+    dumps,
+    dumps_tidy,
+    loads,
+    plain,
+)
+from audit.ingest.wire import tidy
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 scalars = (
@@ -165,3 +176,32 @@ def test_reading_never_fails_otherwise(data):
 def test_digests():
     assert digest({}) == "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     assert digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1}) == digest_bytes(b'{"a":2,"b":1}')
+
+
+# What audit.ingest.wire.tidy makes of arbitrary values is what the fast path is for.
+untidy = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(untidy)
+def test_the_fast_path_has_the_bytes_of_the_reference_encoder(value):
+    tidied = tidy(value)
+    assert dumps_tidy(tidied) == rfc8785.dumps(tidied)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"\U0001f600": 1, "\ufb33": 2}, 1e-7, [1.5e300], "1e5,", {"a": "9e9}"}, "\u2028\x7f\x1f", {"b": 1, "a": 0.1}],
+    ids=repr,
+)
+def test_the_fast_path_where_encoders_differ(value):
+    assert dumps_tidy(tidy(value)) == rfc8785.dumps(tidy(value))
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"\udfff": 1}])
+def test_the_fast_path_refuses_half_a_surrogate_pair(value):
+    with pytest.raises(CanonicalError, match="surrogate"):
+        dumps_tidy(value)
