@@ -1,6 +1,6 @@
 from django.urls import path
 
-from releases.api import items, last_good, proofs, rollouts, standards, views
+from releases.api import items, last_good, probing, proofs, rollouts, standards, views
 
 app_name = "releases_api"
 
@@ -22,6 +22,7 @@ urlpatterns = [
     path(_RELEASE + "items/carry", items.ItemsCarry.as_view(), name="items-carry"),
     path(_RELEASE + "items", views.Items.as_view(), name="items"),
     path(_RELEASE + "items/<str:key>", views.Item.as_view(), name="item"),
+    path(_RELEASE + "items/<str:key>/probe", probing.ContractProbe.as_view(), name="probe"),
     path(_RELEASE + "items/<str:key>/evidence", views.ItemEvidence.as_view(), name="evidence"),
     path(_RELEASE + "sign-off/<str:side>", views.SignOff.as_view(), name="sign-off"),
     path("requests/<str:request_id>/reproduce", views.Reproduce.as_view(), name="reproduce"),

@@ -273,6 +273,7 @@ ROWS: dict[str, Access] = {
     "releases_api:items": SYSTEM,
     "releases_api:item": SYSTEM,
     "releases_api:evidence": SYSTEM,
+    "releases_api:probe": SYSTEM,
     "releases_api:sign-off": SYSTEM,
     "releases_api:reproduce": SYSTEM,
     "releases_api:standards": SIGNED_IN,
