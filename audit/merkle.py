@@ -6,7 +6,7 @@ that is, that nothing was changed or removed in between. Pure, and bytes only: a
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 HASH_SIZE = 32
 # RFC 6962, 2.1: the hash of the empty tree is the hash of nothing.
@@ -134,6 +134,17 @@ def inclusion_proof(index: int, size: int, hash_of: RangeHash) -> list[bytes]:
 
 def consistency_proof(old: int, new: int, hash_of: RangeHash) -> list[bytes]:
     return [hash_of(lo, hi) for lo, hi in consistency_ranges(old, new)]
+
+
+def subtrees(lo: int, hi: int) -> Iterator[tuple[int, int]]:
+    """Leaves lo..hi-1 as the fewest perfect subtrees, in order, each as (level, index): 2**level leaves, the index-th
+    of that size. A range that a proof asks for is one of them, or at the right edge a few that get smaller."""
+    while lo < hi:
+        level = (hi - lo).bit_length() - 1
+        if lo:
+            level = min(level, (lo & -lo).bit_length() - 1)
+        yield level, lo >> level
+        lo += 1 << level
 
 
 def in_memory(hashes: Sequence[bytes]) -> RangeHash:

@@ -5,21 +5,22 @@ signed. Two steps and two transactions: a span's number stands before a signatur
 outside the database (audit.outside) is never ahead of it after a crash, and a database behind that head was set back.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 
+from audit import spantree
 from audit.checkpoint import NoteError, TreeHead, sign, verify
-from audit.merkle import HASH_SIZE, Frontier, ProofError, inclusion_proof, root, verify_inclusion
+from audit.merkle import HASH_SIZE, Frontier, ProofError, verify_inclusion
 from audit.models import SpanBatch, SpanCheckpoint, SpanLog, SpanTile
 from audit.outside import Outside
 from audit.signing import public_keys, signers
+from audit.spantree import TILE
 
 LOG = "requests"
-TILE = 256
 # pg_try_advisory_xact_lock(class, object): "RD" and a number of our own; the decision log has 1.
 _LOCK = (0x5244, 2)
 # Batches per transaction: the locks and the walk stay short, the job comes back for the rest.
@@ -81,7 +82,8 @@ def _sign(now: datetime) -> TreeHead | None:
     head = TreeHead(log.origin, growing.size, growing.root())
     note = sign(head, keys)
     outside.keep(note, hashes=b"", start=0)
-    SpanTile.objects.bulk_create(growing.tiles)
+    SpanTile.objects.bulk_create(growing.tiles, batch_size=1000)
+    spantree.keep_levels(growing.upper.size)
     SpanCheckpoint.objects.create(
         size=head.size, root=head.root, note=note, peaks=b"".join(growing.peaks()), signed_at=now
     )
@@ -136,30 +138,6 @@ class _Tree:
         return Frontier(self.size, self.peaks()).root()
 
 
-def range_root(lo: int, hi: int) -> bytes:
-    """The root over leaves lo..hi-1, from full tiles and single leaves: see audit.merkle.RangeHash."""
-    if hi - lo < TILE:
-        return root(_leaves(lo, hi))
-    tiles = SpanTile.objects.filter(index__gte=lo // TILE, index__lt=hi // TILE).order_by("index")
-    nodes = [bytes(tile.root) for tile in tiles]
-    if len(nodes) != hi // TILE - lo // TILE:
-        raise ProofError(f"tiles between {lo} and {hi} are missing")
-    return root([*nodes, root(_leaves(hi - hi % TILE, hi))] if hi % TILE else nodes)
-
-
-def _leaves(lo: int, hi: int) -> list[bytes]:
-    found: list[bytes] = []
-    # The batch that holds `lo` may begin well before it.
-    first = SpanBatch.objects.filter(first_index__lte=lo).order_by("-first_index").first()
-    start = lo if first is None or first.first_index is None else first.first_index
-    for batch in SpanBatch.objects.filter(first_index__gte=start, first_index__lt=hi).order_by("first_index"):
-        begin = batch.first_index or 0
-        found += _hashes(bytes(batch.leaves)[max(lo - begin, 0) * HASH_SIZE : (hi - begin) * HASH_SIZE])
-    if len(found) != hi - lo:
-        raise ProofError(f"leaves between {lo} and {hi} are missing")
-    return found
-
-
 def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[bool | None, str]:
     """Do these leaves (index, hash) lead to the root of the newest signed head? `waiting`: spans without an index."""
     log, last = SpanLog.objects.get(), SpanCheckpoint.objects.order_by("size").last()
@@ -167,8 +145,9 @@ def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[
     if last is not None:
         try:
             head = verify(last.note, public_keys(log.origin))
+            paths = spantree.proofs((index for index, _ in sealed), head.size)
             for index, leaf in sealed:
-                verify_inclusion(leaf, index, head.size, inclusion_proof(index, head.size, range_root), head.root)
+                verify_inclusion(leaf, index, head.size, paths[index], head.root)
         except (NoteError, ProofError) as error:
             return False, f"The stored spans do not lead to the signed head of the request log: {error}."
     unsealed = len(leaves) - len(sealed) + waiting
@@ -198,30 +177,38 @@ def _alone() -> Iterator[bool]:
 def verify_heads(*, report: Callable[[int, int], None] = lambda done, size: None) -> tuple[int, int]:
     """Every head that was ever signed, against the tree over all leaves. Returns how many heads, and how many spans.
 
-    NoteError names the first head, or the first batch, that is not as it was signed.
+    The stored hashes of the tree are compared on the way: a proof is made from them. NoteError names the first head,
+    batch or hash that is not as it was signed.
     """
     log = SpanLog.objects.get()
     keys = public_keys(log.origin)
     waiting = {row.size: row for row in SpanCheckpoint.objects.order_by("size")}
-    heads, size = len(waiting), 0
+    heads, last, tree = len(waiting), max(waiting, default=0), _Tree(None)
     batches = SpanBatch.objects.filter(first_index__isnull=False).order_by("first_index")
-    for size, root_here in verify_batches(batches.iterator(chunk_size=200)):
-        report(size, log.size)
-        if row := waiting.pop(size, None):
-            signed = verify(row.note, keys)
-            if (signed.size, signed.root) != (size, root_here) or bytes(row.root) != root_here:
-                raise NoteError(f"the head of {size} spans is not what was signed: a span below it was changed")
-    if waiting:
-        raise NoteError(f"the log ends at {size} spans; a head of {min(waiting)} was signed")
-    return heads, size
-
-
-def verify_batches(batches: Iterable[SpanBatch]) -> Iterator[tuple[int, bytes]]:
-    """(size, root) of the tree after each batch: for whoever checks every head that was ever signed."""
-    tree = Frontier()
-    for batch in batches:
+    for batch in batches.only("first_index", "leaves").iterator(chunk_size=200):
         if batch.first_index != tree.size:
             raise NoteError(f"the batch that begins with span {tree.size} is missing")
-        for leaf in _hashes(bytes(batch.leaves)):
-            tree.append(leaf)
-        yield tree.size, tree.root()
+        tree.extend(bytes(batch.leaves))
+        report(tree.size, log.size)
+        if row := waiting.pop(tree.size, None):
+            signed = verify(row.note, keys)
+            if (signed.size, signed.root) != (tree.size, tree.root()) or bytes(row.root) != signed.root:
+                raise NoteError(f"the head of {tree.size} spans is not what was signed: a span below it was changed")
+        if len(tree.tiles) >= _AT_ONCE:
+            _compare(tree.tiles, last)
+            tree.tiles.clear()
+    _compare(tree.tiles, last)
+    if waiting:
+        raise NoteError(f"the log ends at {tree.size} spans; a head of {min(waiting)} was signed")
+    if wrong := spantree.wrong_node(last // TILE):
+        raise NoteError(f"the stored hash of {wrong} is not the one over its leaves")
+    return heads, tree.size
+
+
+def _compare(tiles: Sequence[SpanTile], signed: int) -> None:
+    """The tiles that were stored when `signed` spans were signed are the ones that the leaves make."""
+    made = {tile.index: tile.root for tile in tiles if (tile.index + 1) * TILE <= signed}
+    stored = dict(SpanTile.objects.filter(index__in=made).values_list("index", "root"))
+    for index, expected in made.items():
+        if index not in stored or bytes(stored[index]) != expected:
+            raise NoteError(f"the stored hash of spans {index * TILE} to {index * TILE + TILE - 1} is not theirs")

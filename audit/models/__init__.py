@@ -2,7 +2,7 @@ from audit.models.browsing import LegalHold, Quota, Retention, SavedView
 from audit.models.ledger import Checkpoint, Entry, Head, Node, Payload
 from audit.models.policy import ContractCheck, UnsafeLogging
 from audit.models.requests import Call, ComponentRollup, Fingerprint, Profile, Request, Rollup, Spend, Unapproved
-from audit.models.trail import PayloadKey, Span, SpanBatch, SpanCheckpoint, SpanLog, SpanPayload, SpanTile
+from audit.models.trail import PayloadKey, Span, SpanBatch, SpanCheckpoint, SpanLog, SpanNode, SpanPayload, SpanTile
 from audit.models.vault import Blob
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "SpanBatch",
     "SpanCheckpoint",
     "SpanLog",
+    "SpanNode",
     "SpanPayload",
     "SpanTile",
     "Spend",

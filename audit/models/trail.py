@@ -172,6 +172,22 @@ class SpanTile(models.Model):
         return f"leaves from {self.index * 256}"
 
 
+class SpanNode(models.Model):
+    """The root over 2**level leaves, above the tiles: with them a proof reads one hash for each level of the tree."""
+
+    pk = models.CompositePrimaryKey("level", "index")
+    level = models.PositiveSmallIntegerField()
+    index = models.BigIntegerField()
+    hash = models.BinaryField()
+
+    class Meta:
+        managed = False
+        db_table = "audit_span_node"
+
+    def __str__(self) -> str:
+        return f"node {self.index} of level {self.level}"
+
+
 class SpanCheckpoint(models.Model):
     """A signed head of the request log."""
 

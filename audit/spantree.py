@@ -1,0 +1,166 @@
+"""Inclusion proofs of the request log, in a handful of index look-ups whatever the length of the log.
+
+A proof of RFC 6962 asks for the hashes of whole subtrees. Those of 256 leaves (tiles) are stored when the log is
+signed, and above them every level up to the root: one more hash for each tile. What lies below a tile comes from the
+packed leaves of its batches. Stored hashes are a cache that nobody has to trust: a proof counts only if it leads to a
+signed head, and `manage.py trail verify` compares each of them with what the leaves make.
+"""
+
+from collections.abc import Callable, Iterable
+
+from django.db import connection
+
+from audit.merkle import HASH_SIZE, ProofError, RangeHash, inclusion_proof, inclusion_ranges, node_hash, root, subtrees
+
+TILE_LEVEL = 8
+TILE = 1 << TILE_LEVEL
+# Nodes of one level made by one statement.
+BLOCK = 1 << 16
+_TOP = 48  # levels, more than a log will ever have
+
+_LAST = """
+    SELECT level, (SELECT index FROM public.audit_span_node n WHERE n.level = all_of.level ORDER BY index DESC LIMIT 1)
+      FROM generate_series(%s, %s) AS all_of (level)
+"""
+_WRONG = """
+    SELECT l.index / 2
+      FROM public.{below} l
+      LEFT JOIN public.{below} r ON r.index = l.index + 1 {and_level}
+      LEFT JOIN public.audit_span_node n ON n.level = %(level)s AND n.index = l.index / 2
+     WHERE l.index %% 2 = 0 AND l.index / 2 < %(complete)s {where_level}
+       AND n.hash IS DISTINCT FROM sha256('\\x01'::bytea || l.{hash} || r.{hash})
+     ORDER BY 1 LIMIT 1
+"""
+# sha256(1 || left || right): RFC 6962, 2.1.
+_MAKE = """
+    INSERT INTO public.audit_span_node (level, index, hash)
+    SELECT %(level)s, l.index / 2, sha256('\\x01'::bytea || l.{hash} || r.{hash})
+      FROM public.{below} l JOIN public.{below} r ON r.index = l.index + 1 {and_level}
+     WHERE l.index >= %(lo)s * 2 AND l.index < %(hi)s * 2 AND l.index %% 2 = 0 {where_level}
+    ON CONFLICT DO NOTHING
+"""
+
+
+def keep_levels(tiles: int, *, report: Callable[[int, int], None] = lambda done, whole: None) -> int:
+    """The nodes above the first `tiles` tiles that are complete and not stored yet. Returns how many were made.
+
+    Begins where it ended the last time, level by level, so whoever wrote tiles only is caught up with.
+    """
+    wanted = {TILE_LEVEL + up: tiles >> up for up in range(1, tiles.bit_length())}
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST, [TILE_LEVEL + 1, _TOP])
+        kept = {level: -1 if last is None else last for level, last in cursor.fetchall()}
+        missing = {level: complete - kept[level] - 1 for level, complete in wanted.items()}
+        made, whole = 0, sum(count for count in missing.values() if count > 0)
+        for level, complete in wanted.items():
+            below = _BELOW["tiles" if level == TILE_LEVEL + 1 else "nodes"]
+            for lo in range(kept[level] + 1, complete, BLOCK):
+                hi = min(lo + BLOCK, complete)
+                cursor.execute(_MAKE.format(**below), {"level": level, "under": level - 1, "lo": lo, "hi": hi})
+                made += hi - lo
+                report(made, whole)
+    return made
+
+
+def wrong_node(tiles: int) -> str | None:
+    """The first stored node above these tiles that is missing or is not the hash of the two below it, in words."""
+    with connection.cursor() as cursor:
+        for level in range(TILE_LEVEL + 1, TILE_LEVEL + tiles.bit_length()):
+            below = _BELOW["tiles" if level == TILE_LEVEL + 1 else "nodes"]
+            complete = tiles >> (level - TILE_LEVEL)
+            cursor.execute(_WRONG.format(**below), {"level": level, "under": level - 1, "complete": complete})
+            if found := cursor.fetchone():
+                return f"{1 << level} spans from span {found[0] << level}"
+    return None
+
+
+_BELOW = {
+    "tiles": {"below": "audit_span_tile", "hash": "root", "and_level": "", "where_level": ""},
+    "nodes": {
+        "below": "audit_span_node",
+        "hash": "hash",
+        "and_level": "AND r.level = l.level",
+        "where_level": "AND l.level = %(under)s",
+    },
+}
+
+
+def proofs(indexes: Iterable[int], size: int) -> dict[int, list[bytes]]:
+    """The inclusion proof of each leaf in the tree of `size`: three queries for all of them together.
+
+    ProofError where something that they need is not stored.
+    """
+    asked = sorted(set(indexes))
+    ranges = {piece for index in asked for piece in inclusion_ranges(index, size)}
+    hash_of = _reader(ranges)
+    return {index: inclusion_proof(index, size, hash_of) for index in asked}
+
+
+def _reader(ranges: set[tuple[int, int]]) -> RangeHash:
+    pieces = {one: list(subtrees(*one)) for one in ranges}
+    nodes, tiles = set(), set()
+    for level, index in (piece for found in pieces.values() for piece in found):
+        if level >= TILE_LEVEL:
+            nodes.add((level, index))
+        else:
+            tiles.add((index << level) // TILE)
+    known = _nodes(nodes)
+    leaves = _leaves(tiles)
+
+    def hash_of(lo: int, hi: int) -> bytes:
+        try:
+            peaks = [
+                known[level, index]
+                if level >= TILE_LEVEL
+                else root(leaves[leaf] for leaf in range(index << level, (index + 1) << level))
+                for level, index in pieces[lo, hi]
+            ]
+        except KeyError as error:
+            raise ProofError(f"hashes between {lo} and {hi} are missing") from error
+        result = peaks.pop()
+        while peaks:
+            result = node_hash(peaks.pop(), result)
+        return result
+
+    return hash_of
+
+
+def _nodes(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    if not wanted:
+        return {}
+    levels, indexes = zip(*wanted, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n.level, n.index, n.hash FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)"
+            " JOIN public.audit_span_node n ON n.level = w.level AND n.index = w.index"
+            " UNION ALL SELECT %(tile)s, t.index, t.root"
+            " FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)"
+            " JOIN public.audit_span_tile t ON w.level = %(tile)s AND t.index = w.index",
+            {"levels": list(levels), "indexes": list(indexes), "tile": TILE_LEVEL},
+        )
+        return {(level, index): bytes(value) for level, index, value in cursor.fetchall()}
+
+
+def _leaves(tiles: set[int]) -> dict[int, bytes]:
+    """Leaf index -> hash, of these tiles: the parts of the batches that lie in them, cut out by the database."""
+    if not tiles:
+        return {}
+    found: dict[int, bytes] = {}
+    with connection.cursor() as cursor:
+        # The batch that holds a tile's first leaf may begin well before it.
+        cursor.execute(
+            "SELECT greatest(b.first_index, w.lo),"
+            " substring(b.leaves FROM (greatest(w.lo - b.first_index, 0) * 32 + 1)::int"
+            " FOR (%(tile)s * 32)::int), w.lo + %(tile)s"
+            " FROM unnest(%(starts)s::bigint[]) AS w (lo)"
+            " CROSS JOIN LATERAL (SELECT coalesce(max(first_index), 0) AS at FROM public.audit_span_batch"
+            " WHERE first_index <= w.lo) AS earliest"
+            " JOIN public.audit_span_batch b"
+            " ON b.first_index >= earliest.at AND b.first_index < w.lo + %(tile)s",
+            {"starts": [tile * TILE for tile in sorted(tiles)], "tile": TILE},
+        )
+        for begin, packed, end in cursor.fetchall():
+            data = bytes(packed)
+            for number in range(min(len(data) // HASH_SIZE, end - begin)):
+                found[begin + number] = data[number * HASH_SIZE : (number + 1) * HASH_SIZE]
+    return found
