@@ -17,3 +17,4 @@ class AuditConfig(AppConfig):
         every("audit.sequence", seconds=5)
         every("audit.derive", seconds=5)
         every("audit.partitions", seconds=3600)
+        every("audit.retention", seconds=3600)

@@ -59,11 +59,16 @@ class Search:
     assumed: bool  # `since` was added here, and the page says so
 
 
+def systems_with_traffic() -> list[str]:
+    known = Rollup.objects.filter(width=DAILY).order_by("system").values_list("system", flat=True).distinct()
+    return list(known)
+
+
 def readable_systems(reader: Reader) -> list[str]:
     """The systems with traffic whose trail this person may read."""
-    known = Rollup.objects.filter(width=DAILY).order_by("system").values_list("system", flat=True).distinct()
+    known = systems_with_traffic()
     if reader.has_perm("audit.browse"):
-        return list(known)
+        return known
     return [slug for slug in known if reader.has_perm("audit.browse", slug)]
 
 

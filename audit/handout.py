@@ -42,13 +42,24 @@ class Format:
     content: bool  # prompts and answers are in it
 
 
-def export(search: Search, *, format_name: str, query: str, by: Actor, now: datetime) -> Iterator[bytes]:
-    """The file, in pieces. Without its entry in the ledger there is no file; at its end another says what was in it."""
+def export(
+    search: Search,
+    *,
+    format_name: str,
+    query: str,
+    by: Actor,
+    now: datetime,
+    report: Callable[[int], None] = lambda done: None,
+) -> Iterator[bytes]:
+    """The file, in pieces. Without its entry in the ledger there is no file; at its end another says what was in it.
+
+    `report` is told how many requests were read so far.
+    """
     kind = format_of(format_name)
     about = {"query": query, "format": format_name, "content": kind.content}
     with transaction.atomic():
         opened = ledger.append(kind="trail.export-began", by=by, subject="trail:requests", now=now, payload=about)
-    return _told(kind, search.rows, about | {"entry": opened.index}, by)
+    return _told(kind, search.rows, about | {"entry": opened.index}, by, report)
 
 
 def format_of(name: str) -> Format:
@@ -57,7 +68,9 @@ def format_of(name: str) -> Format:
     return FORMATS[name]
 
 
-def _told(kind: Format, rows: QuerySet[Request], about: dict[str, Any], by: Actor) -> Iterator[bytes]:
+def _told(
+    kind: Format, rows: QuerySet[Request], about: dict[str, Any], by: Actor, report: Callable[[int], None]
+) -> Iterator[bytes]:
     count, digest, whole = 0, sha256(), False
 
     def counted() -> Iterator[list[Request]]:
@@ -65,6 +78,7 @@ def _told(kind: Format, rows: QuerySet[Request], about: dict[str, Any], by: Acto
         for page in pages(rows):
             count += len(page)
             yield page
+            report(count)
 
     try:
         for line in kind.lines(counted()):

@@ -76,16 +76,21 @@ def remove_due(*, by: Actor, now: datetime, report: Callable[[str], None] = lamb
     return Removed(payload_days, days, held)
 
 
+def kept(system: str) -> tuple[int, int]:
+    """How many days the system's requests are kept, and their prompts and answers."""
+    newest = Retention.objects.filter(system=system).order_by("-set_at", "-pk").first()
+    return (newest.days, newest.payload_days) if newest else (DAYS, PAYLOAD_DAYS)
+
+
 def _keys_due(today: date) -> Iterable[PayloadKey]:
-    kept: dict[str, int] = {}
+    payload_days: dict[str, int] = {}
     for key in PayloadKey.objects.order_by("day", "system"):
-        if key.system not in kept:
-            newest = Retention.objects.filter(system=key.system).order_by("-set_at", "-pk").first()
-            kept[key.system] = newest.payload_days if newest else PAYLOAD_DAYS
+        if key.system not in payload_days:
+            payload_days[key.system] = kept(key.system)[1]
         on_hold = LegalHold.objects.filter(
             Q(system="") | Q(system=key.system), lifted_at=None, since__lte=key.day, until__gte=key.day
         )
-        if key.day < today - timedelta(days=kept[key.system]) and not on_hold.exists():
+        if key.day < today - timedelta(days=payload_days[key.system]) and not on_hold.exists():
             yield key
 
 
@@ -102,7 +107,7 @@ def _destroy_key(key: PayloadKey, by: Actor, now: datetime, report: Callable[[st
 
 def _days_due(today: date) -> list[date]:
     systems = set(Retention.objects.values_list("system", flat=True))
-    newest = [Retention.objects.filter(system=slug).order_by("-set_at", "-pk")[0].days for slug in systems]
+    newest = [kept(slug)[0] for slug in systems]
     others = Request.objects.exclude(system__in=systems).exists()
     longest = max([*newest, *([DAYS] if others or not newest else [])])
     with connection.cursor() as cursor:

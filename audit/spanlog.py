@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -33,7 +34,7 @@ class NotSigned(Exception):
     permanent = True
 
 
-def sequence(*, now: datetime) -> int:
+def sequence(*, now: datetime, report: Callable[[int], None] = lambda numbered: None) -> int:
     """Gives every waiting batch its place, in order of arrival. Returns how many spans were numbered."""
     numbered = 0
     while True:
@@ -49,6 +50,7 @@ def sequence(*, now: datetime) -> int:
                 return numbered
             SpanLog.objects.filter(pk=log.pk).update(size=size)
             numbered += size - log.size
+        report(numbered)
 
 
 def sign_head(*, now: datetime) -> TreeHead | None:
@@ -136,6 +138,18 @@ class _Tree:
 
     def root(self) -> bytes:
         return Frontier(self.size, self.peaks()).root()
+
+
+def places_of(spans: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], tuple[int | None, bytes]]:
+    """(batch, position) of spans -> the batch's first index in the log, and the leaf hash that it holds there."""
+    batches, positions = zip(*spans, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT b.id, w.position, b.first_index, substring(b.leaves FROM w.position * 32 + 1 FOR 32)"
+            " FROM unnest(%s::uuid[], %s::int[]) AS w (id, position) JOIN public.audit_span_batch b ON b.id = w.id",
+            [list(batches), list(positions)],
+        )
+        return {(batch, at): (first, bytes(leaf)) for batch, at, first, leaf in cursor.fetchall()}
 
 
 def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[bool | None, str]:

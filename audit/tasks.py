@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from audit import derivation, partitions, request_verification, sealing, spanlog, verification
+from audit import derivation, partitions, request_verification, retention, sealing, spanlog, verification
+from audit.actors import SYSTEM
 from audit.ingest import quota
 from jobs.queue import report
 from jobs.tasks import job_task
@@ -51,3 +52,10 @@ def make_partitions(*, now: datetime) -> None:
     """The days to come; and the counters of minutes that are over go."""
     partitions.make_ahead(now.date())
     quota.forget(now=now)
+
+
+@job_task("audit.retention")
+def remove_due(*, now: datetime) -> None:
+    """What no system keeps any longer leaves; what is held stays."""
+    done = retention.remove_due(by=SYSTEM, now=now, report=lambda line: report(0, line))
+    report(100, f"{done.payload_days} days of prompts, {done.days} days of spans removed; {done.held} held")

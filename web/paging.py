@@ -54,14 +54,19 @@ def _flip(field: str) -> str:
 
 
 def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
-    """Rows that come after `values` in `order`: (a, b) > (x, y) written out field by field."""
+    """Rows that come after `values` in `order`: (a, b) > (x, y) written out field by field.
+
+    That a is at least x follows from it, and is said as well: the database starts to read its index there, while it
+    would go through all rows before the page to find out that none of them fits.
+    """
     condition = Q()
     equal = Q()
     for field, value in zip(order, values, strict=True):
         name = field.lstrip("-")
         condition |= equal & Q(**{f"{name}__{'lt' if field.startswith('-') else 'gt'}": value})
         equal &= Q(**{name: value})
-    return condition
+    first = order[0].lstrip("-")
+    return Q(**{f"{first}__{'lte' if order[0].startswith('-') else 'gte'}": values[0]}) & condition
 
 
 def _encode(backwards: bool, row: Model, order: Sequence[str]) -> str:

@@ -57,18 +57,25 @@ class Batch:
     unsafe: Counter[str] = field(default_factory=Counter)  # what the data policy denies, attempts that failed included
 
 
-def days_of(spans: Iterable[WireSpan], *, now: datetime) -> set[date]:
+def days_of(spans: Iterable[WireSpan], *, now: datetime, max_age: timedelta = MAX_AGE) -> set[date]:
     """The UTC days on which the storable spans of a batch started."""
-    return {_started(span).date() for span in spans if _untimely(span, now) is None}
+    return {_started(span).date() for span in spans if _untimely(span, now, max_age) is None}
 
 
-def prepare(spans: Iterable[WireSpan], *, source: Source, keys: Mapping[date, DataKey], now: datetime) -> Batch:
+def prepare(
+    spans: Iterable[WireSpan],
+    *,
+    source: Source,
+    keys: Mapping[date, DataKey],
+    now: datetime,
+    max_age: timedelta = MAX_AGE,
+) -> Batch:
     batch = Batch()
     prices = _prices(canonical.dumps(source.profile.prices))
     resources: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
     for span in spans:
         try:
-            if reason := _untimely(span, now):
+            if reason := _untimely(span, now, max_age):
                 raise BadSpan(reason)
             span.check()
             found: Counter[str] = Counter()
@@ -88,12 +95,12 @@ def prepare(spans: Iterable[WireSpan], *, source: Source, keys: Mapping[date, Da
     return batch
 
 
-def _untimely(span: WireSpan, now: datetime) -> str | None:
+def _untimely(span: WireSpan, now: datetime, max_age: timedelta) -> str | None:
     since_epoch = (now - _EPOCH) // timedelta(microseconds=1) * 1000
     if span.start_ns > since_epoch + MAX_AHEAD // timedelta(microseconds=1) * 1000:
         return "it starts more than 5 minutes in the future"
-    if span.start_ns < since_epoch - MAX_AGE // timedelta(microseconds=1) * 1000:
-        return "it started more than 48 hours ago"
+    if span.start_ns < since_epoch - max_age // timedelta(microseconds=1) * 1000:
+        return f"it started more than {max_age // timedelta(hours=1)} hours ago"
     return None
 
 

@@ -1,6 +1,7 @@
 """Requests and sums, derived from spans: they can be thrown away and made again. And what traffic is compared with."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -70,7 +71,14 @@ class Request(models.Model):
                 fields=["system", "-started_at", "-id"], name="audit_request_failed", condition=Q(failed=True)
             ),
             models.Index(
-                fields=["system", "-started_at", "-id"], name="audit_request_invalid", condition=Q(output_ok=False)
+                fields=["system", "-started_at", "-id"],
+                name="audit_request_schema",
+                condition=Q(output_ok=False) | Q(input_ok=False),
+            ),
+            models.Index(
+                fields=["system", "-started_at", "-id"],
+                name="audit_request_unusual",
+                condition=~Q(fallback="") | Q(handoff=True) | Q(timeouts__gt=0) | Q(retries__gt=0) | Q(complete=False),
             ),
             models.Index(
                 fields=["system", "-started_at", "-id"],
@@ -78,6 +86,8 @@ class Request(models.Model):
                 condition=Q(approval="unapproved"),
             ),
             models.Index(fields=["system", "tenant", "-started_at"], name="audit_request_tenant"),
+            # Which answers used this document, or that model: also where the answer is "none".
+            GinIndex(fields=["source_ids", "models_seen"], name="audit_request_used"),
         ]
 
     def __str__(self) -> str:
