@@ -13,6 +13,7 @@ urlpatterns = [
     path("audit/views", exploring.SavedViewsView.as_view(), name="views"),
     path("audit/views/<uuid:view_id>", exploring.SavedViewView.as_view(), name="view"),
     path("audit/requests/<str:request_id>", trail.RequestView.as_view(), name="request"),
+    path("audit/requests/<str:request_id>/proof", trail.RequestProofView.as_view(), name="request-proof"),
     path("audit/entries", ledger.EntriesView.as_view(), name="entries"),
     path("audit/entries/<int:index>", ledger.EntryView.as_view(), name="entry"),
     path("audit/entries/<int:index>/payload", ledger.EntryPayloadView.as_view(), name="entry-payload"),

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from audit import spantree
-from audit.checkpoint import NoteError, TreeHead, sign, verify
+from audit.checkpoint import NoteError, Proof, TreeHead, sign, verify
 from audit.merkle import HASH_SIZE, Frontier, ProofError, verify_inclusion
 from audit.models import SpanBatch, SpanCheckpoint, SpanLog, SpanTile
 from audit.outside import Outside
@@ -168,6 +168,14 @@ def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[
     if unsealed or last is None:
         return None, f"The spans are as they were received; {unsealed} of them wait for the next signed head."
     return True, f"All {len(sealed)} spans are as they were received, in the signed log of {last.size:,} spans."
+
+
+def inclusions(indexes: Sequence[int]) -> tuple[dict[int, Proof], str, list[str]]:
+    """Proofs of these leaves under the newest signed head; the log's origin; and the public keys, as text."""
+    log, last = SpanLog.objects.get(), SpanCheckpoint.objects.latest("size")
+    paths = spantree.proofs(indexes, last.size)
+    proofs = {index: Proof(index, tuple(path), last.note) for index, path in paths.items()}
+    return proofs, log.origin, [str(key) for key in public_keys(log.origin)]
 
 
 def last_checkpoint() -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Min, Q
 
-from audit import canonical, spanlog
+from audit import canonical, requestproof, spanlog
 from audit.derivation import row_of
 from audit.fingerprints import approvals_of
 from audit.ingest.rows import leaf_of
@@ -18,6 +18,7 @@ from audit.merkle import leaf_hash
 from audit.models import Call, Request, Span, SpanBatch, SpanLog
 from audit.rates import RateBin, Rates, rates, spend
 from audit.summary import summarise
+from web.problems import Problem
 
 __all__ = [
     "RateBin",
@@ -27,6 +28,7 @@ __all__ = [
     "check",
     "find",
     "last_checkpoint",
+    "proof_of",
     "rates",
     "spend",
     "view_of",
@@ -37,6 +39,10 @@ __all__ = [
 _AROUND = timedelta(days=2)
 MAX_FOUND = 50
 MAX_SPANS = 2_000
+
+
+class NotProven(Problem):
+    code = "not-proven"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,20 +216,36 @@ def check(request: RequestView) -> tuple[bool | None, str]:
     """
     if not request.spans:
         return False, "The spans of this request are not stored any more."
-    places = spanlog.places_of([(view.row.batch_id, view.row.position) for view in request.spans])
-    indexes: list[tuple[int, bytes]] = []
-    waiting = 0
-    for view in request.spans:
+    found = _hashed_again(request)
+    for view, _, leaf, place in found:
         span = view.row
-        first_index, received = places.get((span.batch_id, span.position), (None, b""))
-        leaf = leaf_hash(canonical.dumps(leaf_of(span)))
-        if leaf != bytes(span.leaf_hash) or leaf != received:
+        if place is None or not leaf == bytes(span.leaf_hash) == place[1]:
             return False, f"The stored span {span.name!r} ({span.span_id}) is not the one that was received."
-        if first_index is None:
-            waiting += 1
-        else:
-            indexes.append((first_index + span.position, leaf))
-    return spanlog.check_sealed(indexes, waiting=waiting)
+    indexes = [(place[0] + view.row.position, leaf) for view, _, leaf, place in found if place and place[0] is not None]
+    return spanlog.check_sealed(indexes, waiting=len(found) - len(indexes))
+
+
+def proof_of(request: RequestView) -> bytes:
+    """The request as a document that anybody can check without us (audit.requestproof)."""
+    ok, sentence = check(request)
+    if not ok:
+        raise NotProven(sentence)
+    found = _hashed_again(request)
+    indexes = [place[0] + view.row.position for view, _, _, place in found if place and place[0] is not None]
+    proofs, origin, keys = spanlog.inclusions(indexes)
+    about = {name: getattr(request, name) for name in ("system", "environment", "trace_id", "request_id")}
+    spans = [(text, proofs[at]) for (_, text, _, _), at in zip(found, indexes, strict=True)]
+    return requestproof.write(about, spans, origin=origin, keys=keys)
+
+
+def _hashed_again(request: RequestView) -> list[tuple[SpanView, bytes, bytes, tuple[int | None, bytes] | None]]:
+    """Each span with its leaf as text, that text's hash, and what the log holds at its place."""
+    places = spanlog.places_of([(view.row.batch_id, view.row.position) for view in request.spans])
+    found = []
+    for view in request.spans:
+        text = canonical.dumps(leaf_of(view.row))
+        found.append((view, text, leaf_hash(text), places.get((view.row.batch_id, view.row.position))))
+    return found
 
 
 def last_checkpoint() -> dict[str, Any] | None:

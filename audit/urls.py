@@ -30,6 +30,7 @@ urlpatterns = [
     path("requests/views/", exploring.save, name="save-view"),
     path("requests/views/<uuid:view_id>/remove/", exploring.remove, name="remove-view"),
     path("requests/<slug:system>/<trace:trace_id>/", trail.request_page, name="request"),
+    path("requests/<slug:system>/<trace:trace_id>/proof/", trail.request_proof, name="request-proof"),
     path("requests/<slug:system>/<trace:trace_id>/<slug:span_id>/payload/", trail.payload, name="payload"),
     path("ledger/", ledger.ledger, name="ledger"),
     path("ledger/checkpoints/", ledger.checkpoints, name="checkpoints"),

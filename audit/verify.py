@@ -1,6 +1,7 @@
 """Verify an exported decision log, without Django, without a network and without trusting who exported it.
 
     python -m audit.verify ledger.zip [--key PUBLIC_KEY] [--checkpoint FILE]
+    python -m audit.verify request.proof.json [--key PUBLIC_KEY]     one request, from its page
 
 Given a release's bundle, it checks the bundle's files, signatures and proofs; `python -m releases.verify` checks what
 the bundle means besides.
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from audit import bundle, leaf
+from audit import bundle, leaf, requestproof
 from audit.canonical import CanonicalError, loads
 from audit.checkpoint import NoteError, TreeHead, VerifierKey, unbase64, verify
 from audit.walk import LogError, Walk
@@ -235,8 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, help="a checkpoint that you kept: the export must continue it")
     options = parser.parse_args(arguments)
     try:
-        own = options.checkpoint.read_text(encoding="utf-8") if options.checkpoint else None
-        export = open_export(options.export, keys=options.key, checkpoint=own)
+        walked = _walk(options)
     except ExportError as error:
         print(f"NOT verified: {error}")
         return 1
@@ -245,19 +245,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     number = 0
     try:
-        with export.archive:
-            walked = steps(export)
-            if is_bundle(export.archive):
-                walked = bundle.steps(bundle.Bundle(export.archive, export.pinned, export.own_note))
-            for number, (what, found) in enumerate(walked, start=1):
-                print(f"{number}. ok   {what}: {found}")
-    except (ExportError, bundle.BundleError, zipfile.BadZipFile, OSError, EOFError) as error:
+        for number, (what, found) in enumerate(walked, start=1):
+            print(f"{number}. ok   {what}: {found}")
+    except (
+        ExportError, bundle.BundleError, requestproof.RequestProofError, zipfile.BadZipFile, OSError, EOFError,
+    ) as error:  # fmt: skip
         print(f"{number + 1}. FAIL {error}")
         index = getattr(error, "index", None)
         print("The export is NOT verified." + ("" if index is None else f" First bad entry: {index}."))
         return 1
     print("The export is verified.")
     return 0
+
+
+def _walk(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """The steps that fit what kind of file this is."""
+    with options.export.open("rb") as file:
+        if file.read(1) == b"{":
+            if options.checkpoint:
+                raise NoteError("a request's proof continues no checkpoint; leave --checkpoint out")
+            data = b"{" + file.read(requestproof.MAX_BYTES)
+            return requestproof.steps(data, pinned=[VerifierKey.parse(key) for key in options.key])
+    own = options.checkpoint.read_text(encoding="utf-8") if options.checkpoint else None
+    return _closing(open_export(options.export, keys=options.key, checkpoint=own))
+
+
+def _closing(export: Export) -> Iterator[tuple[str, str]]:
+    with export.archive:
+        if is_bundle(export.archive):
+            yield from bundle.steps(bundle.Bundle(export.archive, export.pinned, export.own_note))
+        else:
+            yield from steps(export)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ urlpatterns = [
     path(_SYSTEM + "change/", overview.change, name="change"),
     path(_SYSTEM + "owners/", overview.owners, name="owners"),
     path(_SYSTEM + "components/", overview.add_component, name="add-component"),
+    path(_SYSTEM + "digests/<str:digest>/", registry.by_digest, name="by-digest"),
     path(_COMPONENT, registry.component, name="component"),
     path(_COMPONENT + "draft/", registry.draft, name="draft"),
     path(_COMPONENT + "retire/", registry.retire_component, name="retire-component"),

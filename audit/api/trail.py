@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -14,7 +15,7 @@ from audit.ingest.native import decode
 from audit.ingest.views import IngestView
 from audit.models import Request
 from web.api import ApiView, page_of, paged
-from web.problems import NotFound
+from web.problems import BadRequest, NotFound
 
 
 class RequestSerializer(serializers.ModelSerializer[Request]):
@@ -143,6 +144,31 @@ class RequestView(ApiView):
             for view in views:
                 reading.record_view(view, by=user, now=timezone.now())
         return Response([RequestViewSerializer(view).data for view in views])
+
+
+class RequestProofView(ApiView):
+    """`python -m audit.verify` checks it, with the public key of `/api/audit/key`."""
+
+    required_scopes = {"GET": "trail:read"}
+
+    @extend_schema(
+        operation_id="trail_request_proof",
+        summary="The spans of a request with their proofs, to be checked offline",
+        parameters=[OpenApiParameter("environment", description="Where a trace is in several.")],
+        responses={(200, "application/json"): dict},
+    )
+    def get(self, request: ApiRequest, request_id: str) -> HttpResponse:
+        allowed, wanted = set(systems_for(request)), request.query_params.get("environment")
+        views = [view for view in trail.find(request_id) if view.system in allowed]
+        views = [view for view in views if wanted in (None, view.environment)]
+        if not views:
+            raise NotFound("There is no such request, or you may not see its system.")
+        if len(views) > 1:
+            raise BadRequest("Several requests have this id. Ask by trace id, and name the environment.")
+        if request.auth is None:
+            user: Any = request.user
+            reading.record_view(views[0], by=user, now=timezone.now())
+        return HttpResponse(trail.proof_of(views[0]), content_type="application/json")
 
 
 def systems_for(request: ApiRequest) -> list[str]:

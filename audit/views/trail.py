@@ -75,6 +75,9 @@ export OTEL_EXPORTER_OTLP_TRACES_HEADERS="Authorization=Bearer%20$READINESS_TOKE
 opentelemetry-instrument python app.py"""
 
 
+CURL = """curl -H "Authorization: Bearer $READINESS_TOKEN" {url}/api/audit/requests/{trace}"""
+
+
 def _fresh(text: str, user: Any) -> trail.RequestView | None:
     """A trace that came seconds ago is not in the list yet, but it is there."""
     return next((view for view in trail.find(text) if user.has_perm("audit.browse", view.system)), None)
@@ -83,11 +86,7 @@ def _fresh(text: str, user: Any) -> trail.RequestView | None:
 @require_GET
 def request_page(request: HttpRequest, system: str, trace_id: UUID) -> HttpResponse:
     user: Any = request.user
-    views = trail.find(trace_id.hex, system=system) if user.has_perm("audit.browse", system) else []
-    if not views:
-        raise NotFound("There is no such request, or you may not see its system.")
-    wanted = request.GET.get("environment")
-    view = next((item for item in views if item.environment == wanted), views[0])
+    view, views = _seen(request, system, trace_id)
     reading.record_view(view, by=user, now=timezone.now())
     sealed, sentence = trail.check(view)
     context = {
@@ -97,9 +96,30 @@ def request_page(request: HttpRequest, system: str, trace_id: UUID) -> HttpRespo
         "lines": timeline.lines(view),
         "sealed": {True: "verified", False: "failed", None: "waiting"}[sealed],
         "sentence": sentence,
+        "curl": CURL.format(url=settings.BASE_URL, trace=trace_id.hex),
         "may_read_payload": user.has_perm("audit.payload", system),
     }
     return render(request, "audit/request.html", context)
+
+
+def _seen(request: HttpRequest, system: str, trace_id: UUID) -> tuple[trail.RequestView, list[trail.RequestView]]:
+    """The request of the environment that is asked for, and all of that trace, as far as they may be seen."""
+    user: Any = request.user
+    views = trail.find(trace_id.hex, system=system) if user.has_perm("audit.browse", system) else []
+    if not views:
+        raise NotFound("There is no such request, or you may not see its system.")
+    wanted = request.GET.get("environment")
+    return next((item for item in views if item.environment == wanted), views[0]), views
+
+
+@require_GET
+def request_proof(request: HttpRequest, system: str, trace_id: UUID) -> HttpResponse:
+    """The spans with the proof that they are in the signed log, as a file that verifies without us."""
+    user: Any = request.user
+    view, _ = _seen(request, system, trace_id)
+    reading.record_view(view, by=user, now=timezone.now())
+    headers = {"Content-Disposition": f'attachment; filename="request-{view.trace_id}.proof.json"'}
+    return HttpResponse(trail.proof_of(view), content_type="application/json", headers=headers)
 
 
 @require_POST

@@ -51,11 +51,17 @@ document.addEventListener("allauth.error", (event) => {
 
 // --- Copy ---
 
+async function textOf(button) {
+  if (!button.dataset.copyFrom) return button.dataset.copy || one("pre, code, textarea", button.parentElement).textContent;
+  const answer = await fetch(button.dataset.copyFrom, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(answer.status);
+  return JSON.stringify(await answer.json(), null, 2);
+}
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
+  const button = event.target.closest("[data-copy], [data-copy-from]");
   if (!button) return;
-  const text = button.dataset.copy || one("pre, code, textarea", button.parentElement).textContent;
   try {
+    const text = await textOf(button);
     await navigator.clipboard.writeText(text);
   } catch {
     toast("The browser did not let us copy. Select the text instead.");

@@ -37,6 +37,17 @@ def _version(there: Visit, kind: str, name: str, number: int) -> Version:
 
 
 @require_safe
+def by_digest(request: HttpRequest, slug: str, digest: str) -> HttpResponse:
+    """From a digest that a request carries to the version that has it: the newest, where a text came back."""
+    there = visit(request, slug)
+    versions = Version.objects.select_related("component").filter(component__system=there.system, sha256=digest)
+    found = versions.order_by("-created_at").first()
+    if found is None:
+        raise NotFound("No version of this system has that digest.")
+    return redirect("systems:version", slug, found.component.kind, found.component.name, found.number)
+
+
+@require_safe
 def component(request: HttpRequest, slug: str, kind: str, name: str) -> HttpResponse:
     there = visit(request, slug)
     found = _component(there, kind, name)
