@@ -94,7 +94,7 @@ def processes(*names: str, port: int = 8765, web: int = 2) -> Iterator[list[subp
                     )
                 )  # fmt: skip
         if "web" in names:
-            _wait(f"http://127.0.0.1:{port}/healthz")
+            wait_for(f"http://127.0.0.1:{port}/healthz")
         yield started
     finally:
         for process in started:
@@ -107,8 +107,8 @@ def processes(*names: str, port: int = 8765, web: int = 2) -> Iterator[list[subp
                 process.wait()
 
 
-def _wait(url: str) -> None:
-    until = time.monotonic() + 90
+def wait_for(url: str, *, seconds: int = 90) -> None:
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
             urllib.request.urlopen(url, timeout=5).close()

@@ -1,0 +1,203 @@
+"""The same traffic for MLflow and Phoenix, beside ours, in one run: `python -m bench.trail peers`, after `fill`.
+
+Each in an environment of its own, on the PostgreSQL that we use, with a database of its own. Loaded by the same
+generator over OTLP/HTTP in batches of a thousand; counted as taken in is what the database holds, not what was
+acknowledged. Ours answers over all that `fill` made; theirs over what this loaded. What cannot be installed or does not
+start is said, and the others go on.
+"""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from bench.trail import people
+from bench.trail.people import median
+from bench.trail.server import processes, wait_for
+from bench.trail.traffic import SPANS, SYSTEM, Traffic, otlp
+
+OURS, BATCH = 8765, 1_000
+LOOK_UPS = 60
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    packages: tuple[str, ...]
+    port: int
+    spans: int
+    headers: dict[str, str]
+    stored: str  # how many spans its database holds
+
+    def command(self, venv: Path, database: str) -> tuple[list[str | Path], dict[str, str]]:
+        if self.name == "mlflow":
+            where = ["--host", "127.0.0.1", "--port", str(self.port), "--backend-store-uri", database]
+            files = ["--default-artifact-root", str(venv / "artifacts")]
+            return [venv / "bin" / "mlflow", "server", *where, *files, "--workers", "2"], {}
+        where = {"PHOENIX_SQL_DATABASE_URL": database, "PHOENIX_HOST": "127.0.0.1", "PHOENIX_PORT": str(self.port)}
+        quiet = {"PHOENIX_GRPC_PORT": str(self.port + 1), "PHOENIX_TELEMETRY_ENABLED": "false"}
+        return [venv / "bin" / "phoenix", "serve"], where | quiet | {"PHOENIX_WORKING_DIR": str(venv / "data")}
+
+    def by_id(self, trace: bytes) -> tuple[str, str, bytes | None]:
+        if self.name == "mlflow":
+            return "GET", f"/api/3.0/mlflow/traces/get?trace_id=tr-{trace.hex()}&allow_partial=true", None
+        asked = "{ traceId spans(first: 10) { edges { node { name } } } }"
+        query = f'{{ getTraceByOtelId(traceId: "{trace.hex()}") {asked} }}'
+        return "POST", "/graphql", json.dumps({"query": query}).encode()
+
+    def first_page(self) -> tuple[str, str, bytes | None]:
+        if self.name == "mlflow":
+            place = [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}]
+            body = {"locations": place, "max_results": 50, "order_by": ["timestamp_ms DESC"]}
+            return "POST", "/api/3.0/mlflow/traces/search", json.dumps(body).encode()
+        return "GET", "/v1/projects/default/spans?limit=50", None
+
+
+def peers(spans: int) -> tuple[Peer, ...]:
+    header = {"x-mlflow-experiment-id": "0"}
+    return (
+        Peer("mlflow", ("mlflow>=3.17", "psycopg2-binary"), 8771, spans, header, "SELECT count(*) FROM spans"),
+        Peer(
+            "phoenix", ("arize-phoenix>=20", "psycopg[binary]", "asyncpg"), 8773, spans // 10, {},
+            "SELECT count(*) FROM spans",
+        ),
+    )  # fmt: skip
+
+
+def measure(superuser: str, folder: Path, *, spans: int) -> None:
+    ours = _ours(superuser, spans)
+    for peer in peers(spans):
+        try:
+            theirs = _theirs(peer, superuser, folder)
+        except (OSError, subprocess.CalledProcessError, SystemExit, http.client.HTTPException) as error:
+            print(f"{peer.name}: not measured: {str(error)[:400]}", flush=True)
+            continue
+        _compare(peer, ours, theirs)
+
+
+@dataclass(frozen=True)
+class Figures:
+    rate: float  # spans/s that the database holds
+    by_id: float  # seconds, median
+    first_page: float
+
+
+def _compare(peer: Peer, ours: Figures, theirs: Figures) -> None:
+    floors = {"mlflow": "floor 10, target 25", "phoenix": "floor 50, target 150"}
+    print(
+        f"{peer.name}: {theirs.rate:,.0f} spans/s; ours {ours.rate / theirs.rate:.0f} times that ({floors[peer.name]})"
+    )
+    print(
+        f"{peer.name}: by id p50 {theirs.by_id * 1000:.1f} ms at {peer.spans:,} spans; "
+        f"ours {ours.by_id / theirs.by_id:.2f} of it (floor 1.0, target 0.5, of the better peer)"
+    )
+    print(
+        f"{peer.name}: first page p50 {theirs.first_page * 1000:.1f} ms; "
+        f"ours {ours.first_page / theirs.first_page:.2f} of it",
+        flush=True,
+    )
+
+
+def _ours(superuser: str, spans: int) -> Figures:
+    people.system()
+    taking = {"Authorization": f"Bearer {people.token('bench-peers', 'ingest')}"}
+    reading = {"Authorization": f"Bearer {people.token(SYSTEM, 'trail:read')}"}
+    with psycopg.connect(superuser, autocommit=True) as connection, processes("web", port=OURS):
+        rows = connection.execute(
+            "SELECT request_id FROM audit_request TABLESAMPLE SYSTEM (0.05) WHERE system = %s LIMIT %s",
+            [SYSTEM, LOOK_UPS],
+        ).fetchall()
+        held = "SELECT coalesce(sum(count), 0) FROM audit_span_batch WHERE system = 'bench-peers'"
+        rate, _ = _load(OURS, taking, spans, lambda: connection.execute(held).fetchone()[0])  # type: ignore[index]
+        by_id = _times(OURS, reading, [("GET", f"/api/audit/requests/{quoted}", None) for (quoted,) in rows])
+        page = _times(OURS, reading, [("GET", f"/api/audit/requests?q=system:{SYSTEM}", None)] * 30)
+    figures = Figures(rate, median(by_id), median(page))
+    print(f"ours: {rate:,.0f} spans/s; by id, with proof, p50 {figures.by_id * 1000:.1f} ms", flush=True)
+    print(f"ours: first page by the API p50 {figures.first_page * 1000:.1f} ms", flush=True)
+    return figures
+
+
+def _theirs(peer: Peer, superuser: str, folder: Path) -> Figures:
+    venv = _installed(peer, folder / "peers" / peer.name)
+    parts = urlsplit(superuser)
+    database = urlunsplit(parts._replace(scheme="postgresql", path=f"/peer_{peer.name}"))
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS peer_{peer.name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE peer_{peer.name}")
+    with _running(peer, venv, database, folder), psycopg.connect(database, autocommit=True) as connection:
+        held = lambda: connection.execute(peer.stored).fetchone()[0]  # type: ignore[index]  # noqa: E731
+        rate, traces = _load(peer.port, peer.headers, peer.spans, held)
+        print(f"{peer.name}: {held():,} of {peer.spans:,} spans in its database", flush=True)
+        some = traces[:: max(1, len(traces) // LOOK_UPS)]
+        by_id = _times(peer.port, {}, [peer.by_id(trace) for trace in some])
+        page = _times(peer.port, {}, [peer.first_page()] * 30)
+    return Figures(rate, median(by_id), median(page))
+
+
+def _installed(peer: Peer, venv: Path) -> Path:
+    if not (venv / "bin" / peer.name).exists():
+        print(f"installing {peer.name} ...", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", *peer.packages], check=True)
+    return venv
+
+
+@contextmanager
+def _running(peer: Peer, venv: Path, database: str, folder: Path) -> Iterator[None]:
+    command, more = peer.command(venv, database)
+    plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with (folder / "log" / f"peer-{peer.name}.log").open("ab") as log:
+        process = subprocess.Popen(command, env=plain | more, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(f"http://127.0.0.1:{peer.port}/", seconds=180)
+        yield
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+
+
+def _load(port: int, headers: dict[str, str], spans: int, held: Callable[[], int]) -> tuple[float, list[bytes]]:
+    """Spans a second until the database holds them all, or no more of them come; and their trace ids."""
+    traffic, now, before = Traffic(f"peers {port} {time.time()}"), datetime.now(UTC), held()
+    made = [[traffic.request(now, 3) for _ in range(BATCH // SPANS)] for _ in range(spans // BATCH)]
+    bodies = [otlp(batch, 3) for batch in made]
+    began = time.monotonic()
+    for body in bodies:
+        _ask(port, {**headers, "Content-Type": "application/x-protobuf"}, "POST", "/v1/traces", body)
+    seen, since = held(), time.monotonic()
+    while seen - before < spans and time.monotonic() - since < 60:
+        time.sleep(0.2)
+        if (now_held := held()) != seen:
+            seen, since = now_held, time.monotonic()
+    took = (time.monotonic() if seen - before >= spans else since) - began
+    return (seen - before) / took, [request[0]["trace_id"] for batch in made for request in batch]
+
+
+def _times(port: int, headers: dict[str, str], asked: list[tuple[str, str, bytes | None]]) -> list[float]:
+    times = []
+    for method, path, body in [*asked[:3], *asked]:  # the first ones warm it up
+        began = time.monotonic()
+        _ask(port, {**headers, "Content-Type": "application/json"}, method, path, body)
+        times.append(time.monotonic() - began)
+    return times[3:]
+
+
+def _ask(port: int, headers: dict[str, str], method: str, path: str, body: bytes | None) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)  # a fresh one: see the bench of ingest
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    told = answer.read()
+    connection.close()
+    if answer.status != 200 or b'"errors"' in told[:200]:
+        raise SystemExit(f"{path[:80]} answered {answer.status}: {told[:200]!r}")
+    return told
