@@ -5,6 +5,7 @@ Inspect AI reads a JSON line as a sample (`json_dataset`): input, target, id, me
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,10 @@ from audit.questions import answer_in, question_in
 from audit.redaction import redact_value
 
 _AROUND = timedelta(days=2)
+_TEMPLATE = re.compile(r"\{(?=[{%#])|[}%#](?=\})")
+_OPENED = re.compile(r"\s*(file|package|python|exec):", re.IGNORECASE)
+# Some readers take these for ends of lines.
+_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 def inspect_lines(pages: Iterable[list[Request]]) -> Iterator[str]:
@@ -27,7 +32,15 @@ def promptfoo_lines(pages: Iterable[list[Request]]) -> Iterator[str]:
     for case, question, answer in _cases(pages):
         text = question if isinstance(question, str) else "\n\n".join(message["content"] for message in question)
         described = f"{case['request_id'] or case['trace_id']}: {case['outcome']}"
-        yield _line({"description": described, "vars": {"question": text}, "metadata": {**case, "answer": answer}})
+        told = {"description": _plain(described), "vars": {"question": _plain(text)}}
+        yield _line({**told, "metadata": {**case, "answer": answer}})
+
+
+def _plain(text: str) -> str:
+    """promptfoo renders texts as templates and opens what begins with file://. A user's words are neither: a space of
+    no width takes them apart."""
+    text = _TEMPLATE.sub("\\g<0>\u200b", text)
+    return f"\u200b{text}" if _OPENED.match(text) else text
 
 
 def questions(rows: list[Request]) -> list[str]:
@@ -38,7 +51,7 @@ def questions(rows: list[Request]) -> list[str]:
 
 
 def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) + "\n"
+    return json.dumps(value, ensure_ascii=False).translate(_ENDS) + "\n"
 
 
 def _cases(pages: Iterable[list[Request]]) -> Iterator[tuple[dict[str, Any], Any, str]]:
