@@ -111,7 +111,7 @@ def test_what_was_signed_before_gets_its_levels_by_the_migration_and_by_the_next
     assert stored() == whole
     assert spantree.keep_levels(19) == 0, "run again, it makes nothing"
     as_attacker("DELETE FROM audit_span_node WHERE level > 9 OR index > 3")  # interrupted
-    import_module("audit.migrations.0006_fill_span_nodes").fill(apps, connection.schema_editor())
+    import_module("audit.migrations.0007_fill_span_nodes").fill(apps, connection.schema_editor())
     assert stored() == whole
     as_attacker("DELETE FROM audit_span_node")  # signed meanwhile by a process of the version before
     grow(300)

@@ -13,7 +13,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("audit", "0006_fill_span_nodes")]
+    dependencies = [("audit", "0007_fill_span_nodes")]
 
     operations = [
         AddIndexConcurrently(

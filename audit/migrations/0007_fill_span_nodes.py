@@ -26,6 +26,6 @@ def _report(done: int, whole: int) -> None:
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("audit", "0005_span_nodes")]
+    dependencies = [("audit", "0006_span_nodes")]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]

@@ -2,11 +2,11 @@ from pathlib import Path
 
 from django.db import migrations, models
 
-SQL = (Path(__file__).parent / "0005_span_nodes.sql").read_text()
+SQL = (Path(__file__).parent / "0006_span_nodes.sql").read_text()
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0004_trail_sums")]
+    dependencies = [("audit", "0005_policy")]
 
     operations = [
         migrations.RunSQL(SQL),
