@@ -6,7 +6,6 @@ in the same run, the anchors: COPY of the same rows into a table with the same i
 """
 
 import hashlib
-import http.client
 import os
 import time
 from bisect import bisect_left
@@ -19,11 +18,10 @@ import psutil
 import psycopg
 
 from bench.trail.people import median, p95, token
+from bench.trail.sending import BATCH, PORT, batch, send, send_one
 from bench.trail.server import processes
-from bench.trail.traffic import SPANS, Traffic, otlp
+from bench.trail.traffic import Traffic
 
-PORT = 8765
-BATCH = 1_000  # spans
 SYSTEM = "bench-load"
 LARGEST = 10_000  # spans, as many as one request may carry
 
@@ -38,14 +36,14 @@ def measure(superuser: str, *, seconds: int, rounds: int, senders: int) -> None:
     with processes("web", "worker", "beat", port=PORT) as running, get_context("spawn").Pool(senders) as pool:
         watch = _Watch(running[0].pid)
         for number in range(rounds):
-            sent = pool.starmap(_send, [(secret, seconds, f"{number} {n} {time.time()}") for n in range(senders)])
+            sent = pool.starmap(send, [(secret, seconds, f"{number} {n} {time.time()}") for n in range(senders)])
             rates.append(sum(count / took for count, took in sent))
             print(f"  round {number + 1}: {rates[-1]:,.0f} spans/s acknowledged", flush=True)
         time.sleep(12)  # the last ones are sealed meanwhile
         lags = watch.lags()
         calm = watch.memory
         watch.memory = 0
-        _send_one(secret, LARGEST)
+        send_one(secret, LARGEST)
         time.sleep(1)
         watch.stop()
         rate = median(rates)
@@ -53,40 +51,6 @@ def measure(superuser: str, *, seconds: int, rounds: int, senders: int) -> None:
         print(f"sealing lag at full ingest: p50 {median(lags):.1f} s, p95 {p95(lags):.1f} s (floor 10, target 3)")
         print(f"memory of a web worker: {calm / 2**20:.0f} MB under load, ", end="")
         print(f"{watch.memory / 2**20:.0f} MB with a batch of {LARGEST:,} spans (floor 300, target 150)", flush=True)
-
-
-def _batch(traffic: Traffic, spans: int) -> bytes:
-    now = datetime.now(UTC)
-    return otlp([traffic.request(now, 3) for _ in range(spans // SPANS)], 3)
-
-
-def _send(secret: str, seconds: int, seed: str) -> tuple[int, float]:
-    """Posts until the time is over; batches are made beforehand, so that the load costs the machine little."""
-    traffic = Traffic(seed)
-    batches = [_batch(traffic, BATCH) for _ in range(max(8, seconds * 6))]
-    began, acknowledged = time.monotonic(), 0
-    for body in batches:
-        if time.monotonic() - began > seconds:
-            break
-        _post(secret, body)
-        acknowledged += BATCH
-    return acknowledged, time.monotonic() - began
-
-
-def _send_one(secret: str, spans: int) -> None:
-    _post(secret, _batch(Traffic(f"largest {time.time()}"), spans))
-
-
-def _post(secret: str, body: bytes) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)  # a fresh one: see design/performance.md
-    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}
-    connection.request("POST", "/v1/traces", body, headers)
-    answer = connection.getresponse()
-    told = answer.read()
-    connection.close()
-    # An empty message is full success: every span of it is committed.
-    if answer.status != 200 or told:
-        raise SystemExit(f"{answer.status} {told[:300]!r}")
 
 
 def _anchor(superuser: str) -> tuple[float, float]:
@@ -105,7 +69,7 @@ def _anchor(superuser: str) -> tuple[float, float]:
     keys = keys_for(SYSTEM, [date.fromordinal(now.toordinal() + day) for day in (-1, 0, 1)], now=now)
     batches, leaves = [], []
     for _ in range(20):
-        prepared = prepare(decode_protobuf(_batch(traffic, BATCH)), source=source, keys=keys, now=now).spans
+        prepared = prepare(decode_protobuf(batch(traffic, BATCH)), source=source, keys=keys, now=now).spans
         batches.append([_values(span, uuid7(), place, now) for place, span in enumerate(prepared)])
         leaves += [canonical.dumps_tidy(leaf_of(span.row)) for span in prepared]
     with psycopg.connect(superuser, autocommit=True) as connection:

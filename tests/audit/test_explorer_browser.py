@@ -46,6 +46,11 @@ def test_an_auditor_finds_what_failed_and_sees_it_in_the_chart(browser_page, axe
     assert page.locator("[data-row]").count() == 3
     page.locator("[data-row] a.main").first.click()
     assert page.locator("h1").inner_text() == "walk-00"
+    page.get_by_role("button", name="Take it along").click()
+    assert "/api/audit/requests/" in page.locator("#take pre").inner_text()
+    axe_clean(page)
+    shot(page, f"take-{theme}-{width}")
+    page.locator("#take [data-close]").click()
     page.goto("/systems/browsed-bot/dashboard/")
     page.locator("#title-errors").wait_for()
     page.locator("[data-plot=errors] .main-svg").first.wait_for()

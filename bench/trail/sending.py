@@ -1,0 +1,44 @@
+"""The load: what runs in processes of its own, which know nothing of Django."""
+
+import http.client
+import time
+from datetime import UTC, datetime
+
+from bench.trail.traffic import SPANS, Traffic, otlp
+
+PORT = 8765
+BATCH = 1_000  # spans
+
+
+def batch(traffic: Traffic, spans: int) -> bytes:
+    now = datetime.now(UTC)
+    return otlp([traffic.request(now, 3) for _ in range(spans // SPANS)], 3)
+
+
+def send(secret: str, seconds: int, seed: str) -> tuple[int, float]:
+    """Posts until the time is over; batches are made beforehand, so that the load costs the machine little."""
+    traffic = Traffic(seed)
+    batches = [batch(traffic, BATCH) for _ in range(max(8, seconds * 6))]
+    began, acknowledged = time.monotonic(), 0
+    for body in batches:
+        if time.monotonic() - began > seconds:
+            break
+        _post(secret, body)
+        acknowledged += BATCH
+    return acknowledged, time.monotonic() - began
+
+
+def send_one(secret: str, spans: int) -> None:
+    _post(secret, batch(Traffic(f"largest {time.time()}"), spans))
+
+
+def _post(secret: str, body: bytes) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)  # a fresh one: see design/performance.md
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}
+    connection.request("POST", "/v1/traces", body, headers)
+    answer = connection.getresponse()
+    told = answer.read()
+    connection.close()
+    # An empty message is full success: every span of it is committed.
+    if answer.status != 200 or told:
+        raise SystemExit(f"{answer.status} {told[:300]!r}")
