@@ -284,7 +284,17 @@ class Verdict:
 
 def facts_from_json(data: Any) -> Facts:
     """The facts of a stored decision. Raises `msgspec.ValidationError`, which names the field that is wrong."""
+    _refuse_floats(data)
     return msgspec.convert(data, Facts)
+
+
+def _refuse_floats(value: Any) -> None:
+    """Numbers are integers, or decimals as text. A float was never written by us, and would be read as a decimal."""
+    if isinstance(value, float):
+        raise msgspec.ValidationError(f"Expected a decimal as text, got the float {value}")
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _refuse_floats(inner)
 
 
 def verdict_from_json(data: Any) -> Verdict:

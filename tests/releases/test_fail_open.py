@@ -150,3 +150,11 @@ def test_a_limit_cannot_be_switched_off() -> None:
     for body in ({"failure_limit": -1}, {"min_requests": 0}, {"coverage": "0"}, {"eval_min_score": "NaN"}, {"off": 1}):
         with pytest.raises(PolicyError):
             release_bars(body)
+
+
+def test_a_float_is_no_decimal() -> None:
+    """Decimals are text in stored facts. Found by the million: a score that was spoiled to 1.5 passed its bar."""
+    facts: Any = canonical.plain(go_facts())
+    facts["evaluation"]["score"] = 1.5
+    with pytest.raises(msgspec.ValidationError, match="float"):
+        facts_from_json(facts)
