@@ -163,6 +163,14 @@ class EndForm(forms.Form):
     log = forms.CharField(label="What was learnt", widget=forms.Textarea(attrs={"rows": 4}), max_length=20_000)
     evidence = forms.FileField(required=False, help_text="A recording, an export, a chart.")
 
+    def __init__(self, *args: Any, by_product: bool = False, **kwargs: Any) -> None:
+        """What the product runs, people can only break off."""
+        super().__init__(*args, **kwargs)
+        if by_product:
+            field = self.fields["outcome"]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices, field.initial = [(Drill.Outcome.FAILED, Drill.Outcome.FAILED.label)], Drill.Outcome.FAILED
+
 
 class ReviewForm(forms.Form):
     outcome = forms.ChoiceField(choices=Review.Outcome.choices, widget=forms.RadioSelect)

@@ -55,7 +55,8 @@ def drills(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def drill(request: HttpRequest, slug: str, drill_id: UUID) -> HttpResponse:
     there = visit(request, slug)
-    return _page(request, there, _drill(there, drill_id), EndForm())
+    found = _drill(there, drill_id)
+    return _page(request, there, found, EndForm(by_product=found.by_product))
 
 
 @require_POST
@@ -88,7 +89,7 @@ def recovered(request: HttpRequest, slug: str, drill_id: UUID) -> HttpResponse:
 def end(request: HttpRequest, slug: str, drill_id: UUID) -> HttpResponse:
     there = visit(request, slug)
     found = _drill(there, drill_id)
-    form = EndForm(request.POST, request.FILES)
+    form = EndForm(request.POST, request.FILES, by_product=found.by_product)
     if not form.is_valid():
         return _page(request, there, found, form)
     file = form.cleaned_data["evidence"]

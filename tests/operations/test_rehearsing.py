@@ -19,12 +19,14 @@ from operations import deliver
 from operations.actions.channels import create_channel, rotate_secret, switch_channel
 from operations.actions.drills import end_drill, mark_recovered, plan_drill, start_drill
 from operations.actions.reviews import note_launch
+from operations.actions.runbooks import write_runbook
 from operations.budget import budget_state
 from operations.errors import InvalidInput, Refused
 from operations.models import BudgetAlarm, Drill, Notification
 from operations.queries import alarm_delays, latest_passed
 from operations.rehearsing import advance_all
 from operations.reminding import start_scheduled
+from tests.operations.test_risks_and_runbooks import FULL
 
 pytestmark = pytest.mark.django_db
 
@@ -242,3 +244,45 @@ def test_the_product_starts_its_drill_on_the_day(clock, system, oli, bot):
     start_scheduled(now=timezone.now())
     drill.refresh_from_db()
     assert (drill.state, drill.started_by) == ("running", oli)
+
+
+def test_its_page_says_who_runs_it_and_offers_only_to_break_it_off(clock, system, oli, bot, client, settings):
+    settings.REQUIRE_MFA = False
+    client.force_login(oli)
+    drill = planned(system, oli, "rollback", hook=bot[0])
+    page = reverse("operations:drill", args=[system.slug, drill.pk])
+    assert "Let the product run it" in client.get(page).content.decode()
+    client.post(reverse("operations:drill-start", args=[system.slug, drill.pk]))
+    shown = client.get(page).content.decode()
+    assert "Break it off" in shown and 'value="failed"' in shown and 'value="passed"' not in shown
+    assert "stop the clock" not in shown
+    assert "runs now" in client.get(reverse("operations:drills", args=[system.slug])).content.decode()
+    end = reverse("operations:drill-end", args=[system.slug, drill.pk])
+    assert client.post(end, {"outcome": "passed", "log": "x"}).status_code == 422
+    client.post(end, {"outcome": "failed", "log": "Not now."})
+    assert Drill.objects.get().outcome == "failed"
+
+
+def test_a_drill_is_planned_by_its_form_with_runbook_day_and_webhook(clock, system, oli, bot, client, settings):
+    settings.REQUIRE_MFA = False
+    client.force_login(oli)
+    drills, day = reverse("operations:drills", args=[system.slug]), (timezone.now() + timedelta(days=9)).date()
+    given = {"kind": "rollback", "environment": "staging", "plan": "Break it.", "by_product": "on"}
+    answer = client.post(drills, given)
+    assert answer.status_code == 422 and "Choose the webhook of the deploy system" in answer.content.decode()
+    assert client.post(drills, given | {"hook": bot[0].pk, "scheduled_for": day}).status_code == 302
+    version = write_runbook(system=system, title="Outage", kind="other", text=FULL, by=oli, now=timezone.now())
+    followed = {"kind": "runbook", "environment": "staging", "plan": "Follow it.", "runbook": version.pk}
+    assert client.post(drills, followed).status_code == 302
+    rollback, runbook = Drill.objects.order_by("planned_at", "pk")
+    assert (rollback.hook, rollback.scheduled_for, rollback.by_product) == (bot[0], day, True)
+    assert runbook.runbook == version
+    said = client.get(reverse("operations_api:drill-schedule", args=[system.slug])).json()
+    assert {row["kind"]: row["next"] for row in said if row["next"]} == {
+        "rollback": str(rollback.pk), "runbook": str(runbook.pk),
+    }  # fmt: skip
+    start_drill(drill=runbook, by=oli, now=timezone.now())
+    mark_recovered(drill=runbook, by=oli, now=timezone.now())
+    end_drill(drill=runbook, outcome="passed", log="It holds.", by=oli, now=timezone.now())
+    shown = client.get(reverse("operations:runbooks", args=[system.slug])).content.decode()
+    assert f"{timezone.now():%Y-%m-%d}" in shown and "Never" not in shown
