@@ -201,7 +201,7 @@ def open_the_release(product: Product, person: Callable[[str], Page]) -> None:
     page.get_by_role("button", name="Open release").click()
     expect(page.get_by_role("heading", name="Pins and plan")).to_be_visible()
     expect(page.locator("#pins").get_by_text("complete")).to_be_visible()
-    choose(page.get_by_label("Watched with"), "Prometheus")
+    choose(page.get_by_label("Watched with", exact=True), "Prometheus")
     page.get_by_role("button", name="Save plan").click()
     page.get_by_role("button", name="Begin the review").click()
     expect(page.locator("#verdict")).to_contain_text("No-go")
