@@ -89,3 +89,40 @@ def test_a_profile_comes_back_as_it_was():
     profile = IngestProfile(output_schema=SCHEMA, prices={"m": {"input": "0.1", "output": "0.2"}}, retry_limit=2)
     profile.check()
     assert IngestProfile.from_body(json.loads(json.dumps(profile.body()))) == profile
+
+
+def test_a_component_has_limits_of_its_own_before_the_general_ones():
+    profile = IngestProfile(
+        timeout_ms=50, retry_limit=1, components={"retrieval": {"timeout_ms": 10, "retry_limit": 3}}
+    )
+    assert check(profile, kind="retrieval", component="retrieval", duration_ms=11).flags == ("too-slow",)
+    assert check(profile, kind="retrieval", component="other", duration_ms=11).flags == ()
+    assert check(profile, kind="retrieval", component="retrieval", duration_ms=1, retries=2).flags == ()
+    assert check(profile, kind="retrieval", component="other", duration_ms=1, retries=2).flags == ("too-many-retries",)
+
+
+@pytest.mark.parametrize(
+    ("forms", "text", "canonical"),
+    [
+        (["rfc8785"], '{"a":1,"b":2}', True),
+        (["rfc8785"], '{"b":2,"a":1}', False),
+        (["rfc8785"], '{"a": 1}', False),
+        (["rfc8785"], "no JSON", False),
+        (["trimmed-text"], "Two days.", True),
+        (["trimmed-text"], "Two days. ", False),
+        (["rfc8785", "trimmed-text"], "Two days.", True),
+        (["none", "rfc8785"], " anything", True),
+        ([], " anything", True),
+    ],
+)
+def test_the_output_has_one_of_the_forms_that_the_contracts_name(forms, text, canonical):
+    flags = check(IngestProfile(canonical_outputs=forms), output_text=text).flags
+    assert flags == (() if canonical else ("output-not-canonical",))
+
+
+def test_an_error_code_that_users_were_not_promised_is_flagged():
+    profile = IngestProfile(error_codes=["E-BUSY"])
+    assert check(profile, kind="request", error_type="E-BUSY").flags == ()
+    assert check(profile, kind="request", error_type="KeyError").flags == ("unknown-error-code",)
+    assert check(profile, kind="model", error_type="KeyError").flags == (), "users do not see it"
+    assert check(IngestProfile(), kind="request", error_type="KeyError").flags == ()
