@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from accounts.models import User
 from accounts.roles import CONFIRMED_ROLES, Role
 from audit.actors import names
 from jobs.models import Event
@@ -31,6 +32,7 @@ def tell_people(event: Event) -> None:
         url=address(event.topic, event.payload),
         now=timezone.now(),
         roles=presenter.roles,
+        people=User.objects.filter(is_active=True, pk__in=event.payload.get("contacts", ())),
         key=f"event:{event.pk}",
         breach_at=_breach(event) if presenter.alarm else None,
         details=event.payload if presenter.machine else None,
@@ -48,7 +50,19 @@ def _words(event: Event, system: System | None) -> dict[str, Any]:
         words["serves"] = (
             f"{restored} serves now." if restored else "Nothing was there to restore: the fallback serves."
         )
+    if "consumers" in payload:
+        words["told"] = ", ".join(payload["consumers"])
+        words["breaking"] = _breaking(payload)
     return words
+
+
+def _breaking(payload: dict[str, Any]) -> str:
+    if not payload["breaks"]:
+        return "Nothing that its consumers rely on breaks."
+    return (
+        f"It is a breaking change: {'; '.join(payload['breaks'][:3])}. "
+        f"The version before counts for {payload['window_days']} more days."
+    )
 
 
 def _breach(event: Event) -> datetime:

@@ -20,7 +20,7 @@ class Presenter:
     roles: tuple[str, ...]  # whose holders hear of it by e-mail
     alarm: bool = False  # its delay counts
     machine: bool = False  # programs act on it: a webhook carries the event's payload
-    page: str = "release"  # release | system | people | ledger: what the link opens
+    page: str = "release"  # release | version | system | people | ledger: what the link opens
 
 
 TOPICS: dict[str, Presenter] = {
@@ -130,6 +130,20 @@ TOPICS: dict[str, Presenter] = {
         "{reason}",
         BUILDERS,
     ),
+    "systems.version-submitted": Presenter(
+        "Version to review",
+        "{component} version {number} of {system} waits for its review",
+        "It takes another person than its author. Until then no release can pin it.",
+        (),
+        page="version",
+    ),
+    "systems.version-announced": Presenter(
+        "New version announced",
+        "{component} version {number} of {system} is approved",
+        "{breaking} {compatibility_note} It is announced to {told}; whoever answers for one of them acknowledges it.",
+        (),
+        page="version",
+    ),
     "accounts.role-granted": Presenter(
         "Role granted",
         "{name} was granted the role {role}",
@@ -226,6 +240,8 @@ def address(topic: str, payload: Mapping[str, Any]) -> str:
     match TOPICS[topic].page:
         case "release" if system and label:
             return _path("releases:detail", system, label)
+        case "version" if system:
+            return _path("systems:version", system, payload["kind"], payload["component"], payload["number"])
         case "people":
             return _path("accounts:people")
         case "ledger":

@@ -76,7 +76,8 @@ def announce(version: Version, *, by: User, now: datetime) -> list[Announcement]
         ledger.append(
             kind="version.announced", by=by, subject=subject, system=component.system.slug, now=now, payload=told
         )
-        emit("systems.version-announced", subject=subject, payload=told, now=now)
+        contacts = [str(one.consumer.contact_id) for one in made if one.consumer.contact_id]
+        emit("systems.version-announced", subject=subject, payload=told | {"contacts": contacts}, now=now)
     return made
 
 

@@ -100,6 +100,29 @@ def test_what_a_person_does_not_want_by_mail_is_not_sent(system, people, now):
     assert told(happen("releases.canary-breach", RELEASE | {"reason": "x"}).get()) == ["Al", "Ann"]
 
 
+def test_consumers_of_a_new_version_hear_of_it_and_of_what_it_breaks(system, people):
+    berta, _ = people("Berta", "auditor"), people("Ed", "engineering")
+    payload = {
+        "system": "support-bot",
+        "kind": "output_schema",
+        "component": "answer",
+        "number": 4,
+        "consumers": ["billing", "mail"],
+        "contacts": [str(berta.pk)],
+        "breaks": ["answer is not required any more"],
+        "compatibility_note": "Read answer.text instead.",
+        "window_days": 30,
+    }
+    notification = happen("systems.version-announced", payload, times=2).get()
+    assert notification.title == "answer version 4 of Support bot is approved"
+    assert "breaking change: answer is not required any more. The version before counts for 30" in notification.body
+    assert "Read answer.text instead. It is announced to billing, mail" in notification.body
+    assert notification.url == "/systems/support-bot/components/output_schema/answer/4/"
+    assert told(notification) == ["Berta"]
+    harmless = happen("systems.version-announced", payload | {"breaks": [], "number": 5}).get()
+    assert "Nothing that its consumers rely on breaks." in harmless.body
+
+
 def test_every_topic_of_others_is_heard_and_says_something():
     for topic in HEARD:
         assert "operations.handlers.tell_people" in handlers(topic)

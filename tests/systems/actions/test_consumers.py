@@ -92,6 +92,7 @@ def test_consumers_are_told_and_acknowledge(schema, people, system):
     assert set(told) == {"billing", "mail"}
     event = Event.objects.get(topic="systems.version-announced")
     assert event.payload["consumers"] == ["billing", "mail"]
+    assert event.payload["contacts"] == [str(outside.pk)]
     assert event.payload["window_days"] == 30
     acknowledge(announcement=told["billing"], by=outside, now=NOW)
     with pytest.raises(NotYourRole):
