@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
+    "web.middleware.UploadLimitMiddleware",
     "web.middleware.ProblemMiddleware",
 ]
 
@@ -143,6 +144,8 @@ INGEST_SPANS_PER_MINUTE = env.number("READINESS_INGEST_SPANS_PER_MINUTE", 0)
 INGEST_MAX_WAITING = env.number("READINESS_INGEST_MAX_WAITING", 2_000_000)
 INGEST_MAX_LAG = env.number("READINESS_INGEST_MAX_LAG", 3600)
 EVIDENCE_MAX_BYTES = env.number("READINESS_EVIDENCE_MAX_BYTES", 50 * 1024 * 1024)
+# A form with files may have so much in all: the largest thing that any page takes, and the fields beside it.
+UPLOAD_MAX_BYTES = max(EVIDENCE_MAX_BYTES, 64 * 1024 * 1024) + 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o600
 

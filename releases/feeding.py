@@ -8,12 +8,20 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from accounts.models import User
 from audit import vault
+from audit.actors import SYSTEM
+from releases.actions import items
 from releases.actions.checklist import attach_evidence
+from releases.locking import changing
 from releases.models import Evidence, Release
 from releases.standard.published import definition_of
 from web.problems import Problem
+
+# The item of the shipped standard that asks everybody's word on what they answer for.
+OWNERSHIP = "ownership.acknowledged"
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +29,11 @@ log = logging.getLogger(__name__)
 def feed(record: dict[str, Any], *, now: datetime) -> list[Evidence]:
     """Attaches a record to every item of the system's unfinished releases that accepts it and has nothing yet."""
     by = User.objects.get(pk=str(record["by"]).removeprefix("user:"))
-    releases = Release.objects.filter(
-        system__slug=record["system"], state__in=(*Release.OPEN, *Release.IN_ROLLOUT, Release.State.LIVE)
-    )
-    if record.get("label"):
-        releases = releases.filter(label=record["label"])
     attached = []
-    for release in releases.select_related("standard", "system"):
-        for key in waiting(release, f"record:{record['record']}"):
+    for release in _unfinished(record["system"], record.get("label", "")):
+        keys = waiting(release, f"record:{record['record']}")
+        # Of acknowledgements the product knows one: who answers for what. The others are a person's own words.
+        for key in keys if record["record"] != "acknowledgement" else {OWNERSHIP} & set(keys):
             try:
                 attached.append(
                     attach_evidence(
@@ -46,6 +51,28 @@ def feed(record: dict[str, Any], *, now: datetime) -> list[Evidence]:
             except Problem as problem:  # not this person's to attach, or the item is closed: people decide
                 log.info("%s was not attached to %s of %s: %s", record["title"], key, release, problem)
     return attached
+
+
+def _unfinished(system: str, label: str = "") -> QuerySet[Release]:
+    states = (*Release.OPEN, *Release.IN_ROLLOUT, Release.State.LIVE)
+    releases = Release.objects.filter(system__slug=system, state__in=states).select_related("standard", "system")
+    return releases.filter(label=label) if label else releases
+
+
+def unsettle_ownership(system: str, area: str, *, now: datetime) -> list[Release]:
+    """Somebody else answers for an area: what was acknowledged before is not the map any more."""
+    why = f"The ownership of {area.replace('_', ' ')} changed after it was acknowledged. Acknowledge it again."
+    unsettled = []
+    for release in _unfinished(system).filter(state__in=Release.OPEN):
+        with changing(release.pk, by=SYSTEM, now=now, why=why) as locked:
+            item = locked.items.filter(key=OWNERSHIP).exclude(verified_by=None, evidence=None).distinct().first()
+            if item is None or item.stale_reason:
+                continue
+            item.evidence.filter(superseded_at=None, via="operations").update(superseded_at=now)
+            items.unverify(item, sent_back="", stale=why)
+            items.record("item.stale", item, locked, by=SYSTEM, now=now, reason=why)
+            unsettled.append(locked)
+    return unsettled
 
 
 def waiting(release: Release, kind: str) -> list[str]:

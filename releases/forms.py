@@ -1,6 +1,7 @@
 """What people fill in. Rules are not here: a form reads values, an action decides."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,8 @@ from accounts.models import User
 from metrics.models import Source
 from releases.errors import InvalidInput
 from releases.models import Answer, Rollout, StandardVersion
+from releases.records import MOST_CHARS, RecordKind
+from releases.records import Field as RecordField
 from releases.standard.load import write
 from systems.models import Version
 from systems.policy import ReleaseBars
@@ -83,7 +86,7 @@ class DraftForm(forms.Form):
 
 
 class AttachForm(forms.Form):
-    """One of: a file, a link, a record written here."""
+    """A file or a link, as far as the item takes them. Records have forms of their own."""
 
     title = forms.CharField(required=False, max_length=200)
     file = forms.FileField(required=False)
@@ -93,15 +96,51 @@ class AttachForm(forms.Form):
         assume_scheme="https",
         help_text="What it answers now is kept, with its digest.",
     )
-    text = forms.CharField(required=False, label="Or write a record", widget=forms.Textarea(attrs={"rows": 3}))
     note = forms.CharField(required=False, label="What it shows")
     replace = forms.BooleanField(required=False, label="It replaces what is attached")
 
+    def __init__(self, *args: Any, accepts: Collection[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, kind in (("file", "file"), ("url", "link")):
+            if kind not in accepts:
+                del self.fields[name]
+        if "file" not in self.fields and "url" in self.fields:
+            self.fields["url"].label = "Link"
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if sum(bool(data.get(name)) for name in ("file", "url", "text")) != 1:
-            raise forms.ValidationError("Give one of the three: a file, a link, or a record.")
+        if sum(bool(data.get(name)) for name in ("file", "url")) != 1:
+            raise forms.ValidationError("Give one of the two: a file, or a link.")
         return data
+
+
+class RecordForm(forms.Form):
+    """The fields of one kind of record (releases/records.py)."""
+
+    def __init__(self, *args: Any, kind: RecordKind, **kwargs: Any) -> None:
+        kwargs["auto_id"] = f"id_{kind.key.replace('.', '-')}_%s"
+        super().__init__(*args, **kwargs)
+        self.fields["record"] = forms.CharField(initial=kind.key, widget=forms.HiddenInput)
+        for field in kind.fields:
+            self.fields[field.name] = _record_field(field)
+        self.fields["replace"] = forms.BooleanField(required=False, label="It replaces what is attached")
+
+    def values(self) -> dict[str, str]:
+        beside = ("record", "replace")
+        return {name: str(value) for name, value in self.cleaned_data.items() if value and name not in beside}
+
+
+def _record_field(field: RecordField) -> forms.Field:
+    about: dict[str, Any] = {"label": field.label, "required": field.required}
+    match field.kind:
+        case "words":
+            return forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), max_length=MOST_CHARS, **about)
+        case "day":
+            return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **about)
+        case "choice":
+            choices = [("", "Choose"), *((one, one.capitalize()) for one in field.choices)]
+            return forms.ChoiceField(choices=choices, **about)
+    return forms.CharField(max_length=500, **about)
 
 
 class CommentForm(forms.Form):

@@ -3,7 +3,7 @@
 from jobs.models import Event
 from jobs.outbox import on
 from jobs.queue import enqueue
-from releases.feeding import feed
+from releases.feeding import feed, unsettle_ownership
 from releases.judging import JUDGED, aim_sources
 from releases.models import Decision, Release
 
@@ -52,3 +52,14 @@ def tell_ticket(event: Event) -> None:
 def feed_items(event: Event) -> None:
     """Something was drilled, reviewed or written down: items that ask for it get it, where they have nothing yet."""
     feed(event.payload, now=event.created_at)
+
+
+@on("systems.ownership-acknowledged")
+def feed_ownership(event: Event) -> None:
+    """Everybody has said that they answer for what they are named for."""
+    feed(event.payload | {"record": "acknowledgement"}, now=event.created_at)
+
+
+@on("systems.ownership-changed")
+def ask_owners_again(event: Event) -> None:
+    unsettle_ownership(event.payload["system"], event.payload["area"], now=event.created_at)

@@ -12,6 +12,7 @@ urlpatterns = [
     path("systems", views.Systems.as_view(), name="systems"),
     path(_SYSTEM, views.SystemDetail.as_view(), name="system"),
     path(_SYSTEM + "/owners", views.Owners.as_view(), name="owners"),
+    path(_SYSTEM + "/owners/acknowledge", views.OwnersAcknowledge.as_view(), name="owners-acknowledge"),
     path(_SYSTEM + "/components", views.Components.as_view(), name="components"),
     path(_VERSIONS, views.Versions.as_view(), name="versions"),
     path(_VERSIONS + "/<int:number>", views.VersionDetail.as_view(), name="version"),

@@ -59,6 +59,7 @@ class Ownership(models.Model):
     area = models.CharField(max_length=20, choices=Area.choices)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="ownerships")
     since = models.DateTimeField()
+    acknowledged_at = models.DateTimeField(null=True, help_text="When this person said that they answer for it.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["system", "area"], name="systems_ownership_one_per_area")]

@@ -122,6 +122,7 @@ class Owned:
     user: User | None
     since: datetime | None
     gap: str
+    acknowledged_at: datetime | None = None
 
 
 def ownership_map(system: System, *, now: datetime) -> list[Owned]:
@@ -172,4 +173,4 @@ def _owned(area: Area, row: Ownership | None, held: set[str]) -> Owned:
         gap = f"{row.user} holds no role on this system"
     else:
         gap = ""
-    return Owned(area, row.user, row.since, gap)
+    return Owned(area, row.user, row.since, gap, row.acknowledged_at)

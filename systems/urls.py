@@ -15,6 +15,7 @@ urlpatterns = [
     path(_SYSTEM, overview.detail, name="detail"),
     path(_SYSTEM + "change/", overview.change, name="change"),
     path(_SYSTEM + "owners/", overview.owners, name="owners"),
+    path(_SYSTEM + "owners/acknowledge/", overview.acknowledge, name="acknowledge-ownership"),
     path(_SYSTEM + "components/", overview.add_component, name="add-component"),
     path(_SYSTEM + "digests/<str:digest>/", registry.by_digest, name="by-digest"),
     path(_COMPONENT, registry.component, name="component"),

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from web.ids import uuid7
-from web.problems import MEDIA_TYPE, Problem, Unavailable, from_exception
+from web.problems import MEDIA_TYPE, Problem, TooLarge, Unavailable, from_exception
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -28,6 +29,24 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response["Request-Id"] = request_id
         return response
+
+
+class UploadLimitMiddleware:
+    """Refuses a form whose files are larger than anything here takes, before a byte of them is read: Django would first
+    write all of them to the disk, and then ask us. (A body without a stated length is an empty one under WSGI.)"""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        multipart = request.content_type == "multipart/form-data"
+        if multipart and length.isdigit() and int(length) > settings.UPLOAD_MAX_BYTES:
+            limit = settings.UPLOAD_MAX_BYTES // 2**20
+            return respond(
+                request, TooLarge(f"Uploads are limited to {limit} MiB. Attach a link with a digest instead.")
+            )
+        return self.get_response(request)
 
 
 class ProblemMiddleware:

@@ -167,8 +167,14 @@ class ItemActSerializer(serializers.Serializer[Any]):
 
 class EvidenceSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField(default="file")
-    title = serializers.CharField(max_length=200)
-    content = serializers.CharField(help_text="Base64.")
+    title = serializers.CharField(max_length=200, default="", allow_blank=True)
+    content = serializers.CharField(default="", allow_blank=True, help_text="Base64.")
+    record = serializers.CharField(
+        default="", allow_blank=True, help_text="In place of content: a kind of record that the item takes."
+    )
+    values = serializers.DictField(
+        child=serializers.CharField(allow_blank=True), default=dict, help_text="Of the record: field -> what it says."
+    )
     sha256 = serializers.CharField(default="", allow_blank=True)
     media_type = serializers.CharField(default="application/octet-stream", max_length=100)
     url = serializers.URLField(default="", allow_blank=True)

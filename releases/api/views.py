@@ -22,6 +22,7 @@ from audit import canonical, ledger, trail
 from metrics.models import Source
 from releases.actions import applicability, checklist, opening, rollout, shadow
 from releases.actions import signing as acts
+from releases.actions.recording import attach_record
 from releases.actions.standards import upgrade_standard
 from releases.api import serializers
 from releases.decisions import Standing, standing, store
@@ -214,6 +215,31 @@ class ItemEvidence(ReleaseView):
     def post(self, request: Request, reference: str, key: str) -> Response:
         release = self.release(request, reference)
         data = serializers.valid(serializers.EvidenceSerializer, request)
+        common: dict[str, Any] = {
+            "release_id": release.pk,
+            "key": key,
+            "note": data["note"],
+            "replace": data["replace"],
+            "by": signed_in(request),
+            "via": request.auth.via if isinstance(request.auth, ApiToken) else "",
+            "now": timezone.now(),
+        }
+        if data["record"]:
+            evidence = attach_record(record=data["record"], values=data["values"], **common)
+        else:
+            evidence = checklist.attach_evidence(
+                kind=data["kind"],
+                title=data["title"],
+                content=self.content(data),
+                media_type=data["media_type"],
+                url=data["url"],
+                **common,
+            )
+        return Response(
+            {"id": str(evidence.pk), "digest": evidence.digest, "valid_until": evidence.valid_until}, status=201
+        )
+
+    def content(self, data: dict[str, Any]) -> bytes:
         try:
             content = base64.b64decode(data["content"], validate=True)
         except binascii.Error as error:
@@ -221,23 +247,7 @@ class ItemEvidence(ReleaseView):
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
         if data["sha256"] and data["sha256"] != digest:
             raise InvalidInput(f"The content has the digest {digest}, not the one that you gave.")
-        evidence = checklist.attach_evidence(
-            release_id=release.pk,
-            key=key,
-            kind=data["kind"],
-            title=data["title"],
-            content=content,
-            media_type=data["media_type"],
-            url=data["url"],
-            note=data["note"],
-            replace=data["replace"],
-            by=signed_in(request),
-            via=request.auth.via if isinstance(request.auth, ApiToken) else "",
-            now=timezone.now(),
-        )
-        return Response(
-            {"id": str(evidence.pk), "digest": evidence.digest, "valid_until": evidence.valid_until}, status=201
-        )
+        return content
 
 
 class Act(ReleaseView):

@@ -2,17 +2,20 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.models import User
 from accounts.queries import living_grants
 from audit import ledger
-from releases.forms import AssignForm, AttachForm, CommentForm, NoteForm
+from releases.forms import AssignForm, AttachForm, CommentForm, NoteForm, RecordForm
 from releases.models import Evidence, Item, Release
 from releases.presenting.history import events
 from releases.presenting.page import drawn
 from releases.presenting.rows import PHASES, ItemMoves, ShownItem, item_moves, release_url, uuid_or_none
+from releases.records import kinds_of
 from releases.standard.load import Guidance
 from releases.standard.published import definition_of
 from web.problems import Problem
@@ -29,14 +32,17 @@ def item_page(
 ) -> dict[str, Any]:
     """The page of an item. A refused form comes back as it was filled in, with what was wrong."""
     moves = item_moves(row.item, release, user=user, now=now)
-    attach = AttachForm(posted if act == "attach" else None)
+    accepts = row.definition.evidence
+    sent = posted if act == "attach" else None
+    recorded = sent.get("record", "") if sent else ""
     return {
         "item": _item(release, row),
         "row": row,
         "error": error,
         "evidence": [evidence(release, one) for one in row.evidence],
         "older": [evidence(release, one) for one in row.item.evidence.all() if one.superseded_at],
-        "attach_form": None if moves.attach else attach,
+        "attach_form": None if moves.attach else _attach_form(accepts, None if recorded else sent),
+        "record_forms": [] if moves.attach else _record_forms(release, accepts, recorded, sent),
         "attach_reason": " ".join(moves.attach[:1]),
         "attach_url": act_url(release, row.item, "attach"),
         "verify": _verify(release, row, moves),
@@ -49,6 +55,30 @@ def item_page(
         "history": events(ledger.entries(subject=row.item.subject).order_by("-index")[:20]),
         **_neighbours(release, row.item),
     }
+
+
+def accepted(release_id: UUID, key: str) -> tuple[str, ...]:
+    """What the standard of a release takes as evidence of an item."""
+    release = Release.objects.select_related("standard").get(pk=release_id)
+    return definition_of(release.standard).item(key).evidence
+
+
+def _attach_form(accepts: tuple[str, ...], sent: Any) -> AttachForm | None:
+    return AttachForm(sent, accepts=accepts) if {"file", "link"} & set(accepts) else None
+
+
+def _record_forms(release: Release, accepts: tuple[str, ...], recorded: str, sent: Any) -> list[dict[str, Any]]:
+    """Each kind of record that the item takes: its form or, where the product makes it, the page that does."""
+    return [
+        {"title": kind.title, "made_url": reverse(kind.made_at, kwargs={"slug": release.system.slug})}
+        if kind.made_at
+        else {
+            "title": kind.title,
+            "form": RecordForm(sent if kind.key == recorded else None, kind=kind),
+            "open": kind.key == recorded,
+        }
+        for kind in kinds_of(accepts)
+    ]
 
 
 def act_url(release: Release, item: Item, act: str) -> str:

@@ -1,4 +1,5 @@
-"""Evidence made readable: text, JSON and CSV become text and tables of ours, images are shown, all else is downloaded.
+"""Evidence made readable: text, JSON, CSV and records become text and tables of ours, images are shown, the pages of a
+PDF are drawn as images, all else is downloaded.
 
 Nothing of a file is ever markup of our page: it is escaped text, or the source of an image that cannot run.
 """
@@ -8,6 +9,9 @@ import io
 import json
 from dataclasses import dataclass
 
+from releases import pdf
+from releases.records import fields_of
+
 MOST_CHARS = 200_000
 MOST_ROWS = 500
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -16,18 +20,21 @@ _TEXT = ("application/json", "application/yaml", "application/x-yaml", "applicat
 
 @dataclass(frozen=True)
 class Shown:
-    """`kind`: text, table, image or none. `note` says what is not shown."""
+    """`kind`: text, table, record, image, pages or none. `note` says what is not shown."""
 
     kind: str
     text: str = ""
     header: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    pages: tuple[str, ...] = ()  # the words of each page that is drawn
     note: str = ""
 
 
 def readable(media_type: str, title: str, content: bytes) -> Shown:
     if media_type in IMAGES:
         return Shown("image")
+    if media_type == "application/pdf":
+        return _pdf(content)
     if not (media_type.startswith("text/") or media_type in _TEXT or title.endswith((".json", ".csv", ".txt", ".log"))):
         return Shown("none", note="This kind of file is not opened here. Download it; its digest is checked.")
     try:
@@ -50,9 +57,22 @@ def _plain(text: str, note: str = "") -> Shown:
 def _json(text: str) -> Shown:
     """Laid out alike, so that a difference is one of meaning; what is no JSON is shown as it is."""
     try:
-        return _plain(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+        body = json.loads(text)
+        if fields := fields_of(body):
+            return Shown("record", rows=fields)
+        return _plain(json.dumps(body, indent=2, ensure_ascii=False))
     except (ValueError, RecursionError):
         return _plain(text, note="It is called JSON and is none.")
+
+
+def _pdf(content: bytes) -> Shown:
+    try:
+        found = pdf.look(content)
+    except pdf.UnreadablePdf:
+        return Shown("none", note="This PDF cannot be drawn: it is broken, or locked by a password. Download it.")
+    more = found.pages - len(found.texts)
+    note = f"The first {len(found.texts)} of {found.pages} pages. Download it for the rest." if more > 0 else ""
+    return Shown("pages", pages=found.texts, note=note)
 
 
 def _csv(text: str) -> Shown | None:

@@ -18,13 +18,16 @@ from accounts.access import person as signed_in
 from accounts.models import User
 from audit import vault
 from metrics import egress
+from releases import pdf
 from releases.actions import applicability, checklist
+from releases.actions.recording import attach_record
 from releases.decisions import standing
 from releases.errors import InvalidInput, Refused, StateMoved
-from releases.forms import AttachForm, due_at
+from releases.forms import AttachForm, RecordForm, due_at
 from releases.models import Evidence, Release
 from releases.presenting import item as item_context
 from releases.presenting import page, rows, viewer
+from releases.records import kind_of
 from releases.views.release import find
 from web.problems import NotFound, Problem, TooLarge
 
@@ -141,13 +144,16 @@ def _revision(request: HttpRequest) -> int:
 
 
 def _attach(request: HttpRequest, common: dict[str, Any]) -> Evidence:
-    """A file, a link of which we keep what it answers now, or a record written here."""
-    form = AttachForm(request.POST, request.FILES)
+    """A file, a link of which we keep what it answers now, or a record filled in here."""
+    accepts = item_context.accepted(common["release_id"], common["key"])
+    if record := request.POST.get("record"):
+        return _attach_record(request, record, accepts, common)
+    form = AttachForm(request.POST, request.FILES, accepts=accepts)
     if not form.is_valid():
         raise InvalidInput(str(next(iter(form.errors.values()))[0]))
     data = form.cleaned_data
     common |= {"note": data["note"], "replace": data["replace"]}
-    if uploaded := data["file"]:
+    if uploaded := data.get("file"):
         if uploaded.size > settings.EVIDENCE_MAX_BYTES:  # before a byte of it is read into memory
             limit = settings.EVIDENCE_MAX_BYTES // 2**20
             raise TooLarge(f"Evidence is limited to {limit} MiB. Attach a link with a digest instead.")
@@ -156,15 +162,23 @@ def _attach(request: HttpRequest, common: dict[str, Any]) -> Evidence:
         return checklist.attach_evidence(
             kind="file", title=data["title"] or name, content=uploaded.read(), media_type=media_type, **common
         )
-    if url := data["url"]:
-        answer = egress.fetch(url)
-        media_type = answer.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
-        return checklist.attach_evidence(
-            kind="link", title=data["title"] or url, content=answer.body, media_type=media_type, url=url, **common
-        )
+    url = data["url"]
+    answer = egress.fetch(url)
+    media_type = answer.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
     return checklist.attach_evidence(
-        kind="record", title=data["title"] or "Record", content=data["text"].encode(), media_type="text/plain", **common
+        kind="link", title=data["title"] or url, content=answer.body, media_type=media_type, url=url, **common
     )
+
+
+def _attach_record(request: HttpRequest, record: str, accepts: tuple[str, ...], common: dict[str, Any]) -> Evidence:
+    if f"record:{record}" not in accepts:
+        raise InvalidInput("This item does not take that kind of record.")
+    form = RecordForm(request.POST, kind=kind_of(record))
+    if not form.is_valid():
+        wrong = [f"{form[name].label}: {errors[0]}" for name, errors in form.errors.items()]
+        raise InvalidInput(wrong[0], reasons=wrong)
+    replace = form.cleaned_data["replace"]
+    return attach_record(record=record, values=form.values(), replace=replace, **common)
 
 
 @require_GET
@@ -203,4 +217,21 @@ def evidence(request: HttpRequest, slug: str, label: str, key: str, evidence: UU
     response["Content-Disposition"] = content_disposition_header(not inline, found.title) or "attachment"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_GET
+def evidence_drawn(request: HttpRequest, slug: str, label: str, key: str, evidence: UUID, number: int) -> HttpResponse:
+    """One page of a PDF, as a picture."""
+    found = _evidence(find(request, slug, label), key, evidence)
+    if found.media_type != "application/pdf" or not 1 <= number <= pdf.MOST_PAGES:
+        raise NotFound("There is no such page.")
+    try:
+        picture = pdf.draw(vault.get(found.digest), number)
+    except pdf.UnreadablePdf:
+        raise NotFound("This page cannot be drawn.") from None
+    response = HttpResponse(picture, content_type="image/png")
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, max-age=86400, immutable"  # evidence never changes
     return response

@@ -1,5 +1,6 @@
 """Standards: those in force, a team's own drafts, and what tells them apart."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from releases import rules
 from releases.actions import standards as acts
 from releases.errors import InvalidInput, Refused, StateMoved
 from releases.forms import DraftForm, NewStandardForm
+from releases.forms_standard import ItemForm, without
 from releases.models import StandardDraft, StandardVersion
 from releases.standard.compare import differences
 from releases.standard.load import parse, write
@@ -97,6 +99,7 @@ def draft(request: HttpRequest, pk: UUID) -> HttpResponse:
     who = rules.Person(str(user.pk), roles_of(user, system=found.system, now=now))
     context = {
         "draft": found,
+        "sections": _by_section(found.body),
         "form": form,
         "error": error,
         "base": base,
@@ -106,6 +109,50 @@ def draft(request: HttpRequest, pk: UUID) -> HttpResponse:
         "approve": {role: " ".join(acts.approval_refusals(found, role, by=user, now=now)) for role in ROLES},
     }
     return render(request, "releases/standard_draft.html", context, status=error.status if error else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def draft_item(request: HttpRequest, pk: UUID, key: str = "") -> HttpResponse:
+    """One item in a form (no key: a new one). It is saved as the YAML would be, under the same checks."""
+    found = _draft(request, pk)
+    user, now, error = signed_in(request), timezone.now(), None
+    item = next((one for one in found.body["items"] if one["key"] == key), None)
+    if key and item is None:
+        raise NotFound(f"This draft has no item {key}.")
+    form = ItemForm(request.POST or None, body=found.body, initial={**ItemForm.start(item), "revision": found.revision})
+    leaves = "leave-out" in request.POST
+    if request.method == "POST" and (leaves or form.is_valid()):
+        body = without(found.body, key) if leaves else form.applied(found.body, key)
+        seen = request.POST.get("revision", "")
+        try:
+            if not (seen.isascii() and seen.isdigit() and len(seen) < 10):
+                raise InvalidInput("The revision that you saw is missing. Open the page again.")
+            acts.change_draft(draft=found, text=write(body), revision=int(seen), by=user, now=now)
+        except (InvalidInput, Refused, StateMoved) as problem:
+            error = problem
+        else:
+            messages.success(request, "The item is left out." if leaves else "Saved.")
+            return redirect("releases:standard-draft", pk=pk)
+    who = rules.Person(str(user.pk), roles_of(user, system=found.system, now=now))
+    context = {
+        "draft": found,
+        "item": item,
+        "form": form,
+        "error": error,
+        "write_reason": " ".join(rules.write_standard_refusals(who)),
+    }
+    status = error.status if error else 422 if form.errors else 200
+    return render(request, "releases/standard_item.html", context, status=status)
+
+
+def _by_section(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": section["title"],
+            "items": [one for one in body["items"] if one["key"].partition(".")[0] == section["key"]],
+        }
+        for section in body["sections"]
+    ]
 
 
 ROLES = ("product", "platform")

@@ -11,6 +11,7 @@ const panel = one("#panel");
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target !== panel) return;
   if (!panel.open) panel.showModal();
+  put();
   (one("[autofocus], select, textarea, input:not([type=hidden], [type=file])", panel) || panel).focus();
 });
 document.addEventListener("item-done", (event) => {
@@ -21,6 +22,41 @@ document.addEventListener("item-done", (event) => {
 
 panel?.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.form?.requestSubmit();
+});
+
+// --- A file dropped on a row, or pasted while the row is the current one: the panel opens with the file in its form ---
+
+let brought = null; // files on their way into the panel that is being fetched
+function bring(row, files) {
+  const attach = row && one("[data-row-key=e]", row);
+  if (!attach || !files.length) return false;
+  brought = files;
+  attach.click();
+  return true;
+}
+function put() {
+  const input = brought && one("[data-drop] input[type=file]", panel);
+  if (input) {
+    input.files = brought;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  brought = null;
+}
+const holds = (event) => event.dataTransfer?.types.includes("Files");
+document.addEventListener("dragover", (event) => {
+  const row = holds(event) && !panel.open && event.target.closest?.("#checklist [data-row]");
+  for (const other of all("tr[data-over]")) other.toggleAttribute("data-over", other === row);
+  if (!row || !one("[data-row-key=e]", row)) return;
+  event.preventDefault(); // else the browser would open the file
+  row.dataset.over = "";
+});
+document.addEventListener("drop", (event) => {
+  for (const row of all("tr[data-over]")) row.removeAttribute("data-over");
+  if (!holds(event) || panel.open) return;
+  if (bring(event.target.closest?.("#checklist [data-row]"), event.dataTransfer.files)) event.preventDefault();
+});
+document.addEventListener("paste", (event) => {
+  if (!one("dialog[open]")) bring(one("#checklist [data-row][data-current]"), event.clipboardData.files);
 });
 
 // --- Renewing: the page is asked for again, and what has changed takes the place of what was there ---

@@ -13,11 +13,12 @@ from systems.actions.registry import (
     submit_version,
     write_compatibility,
 )
-from systems.actions.systems import assign_ownership, change_system, create_system
+from systems.actions.systems import acknowledge_ownership, assign_ownership, change_system, create_system
 from systems.actions.traffic import set_data_policy
 
 __all__ = [
     "acknowledge",
+    "acknowledge_ownership",
     "add_component",
     "add_consumer",
     "announce",

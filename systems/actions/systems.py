@@ -8,14 +8,14 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from audit import canonical, ledger
+from audit import canonical, ledger, vault
 from jobs.outbox import emit
 from systems import rules
 from systems.errors import InvalidInput, Refused, refuse
 from systems.kinds import Area
 from systems.models import Ownership, ReleasePolicy, RunningPolicy, System
 from systems.policy import SHIPPED_RELEASE_BARS, SHIPPED_RUNNING_LIMITS, Thresholds
-from systems.registry import person
+from systems.registry import Owned, ownership_map, person
 
 SHIPPED_REASON = (
     "The defaults that the product ships. No person has approved them yet; they apply until one does better."
@@ -134,7 +134,8 @@ def _assign(system: System, area: str, user: User, *, by: User, now: datetime) -
     before = Ownership.objects.filter(system=system, area=area).first()
     if before is not None and before.user_id == user.pk:
         return before
-    row, _ = Ownership.objects.update_or_create(system=system, area=area, defaults={"user": user, "since": now})
+    named = {"user": user, "since": now, "acknowledged_at": None}
+    row, _ = Ownership.objects.update_or_create(system=system, area=area, defaults=named)
     ledger.append(
         kind="ownership.assigned",
         by=by,
@@ -150,6 +151,48 @@ def _assign(system: System, area: str, user: User, *, by: User, now: datetime) -
         now=now,
     )
     return row
+
+
+@transaction.atomic
+def acknowledge_ownership(*, system: System, by: User, now: datetime) -> list[Ownership]:
+    """A person says that they answer for what they are named for. The word of the last one completes the map: it is
+    kept as a record, which the checklist's item takes as its evidence."""
+    system = System.objects.select_for_update().get(pk=system.pk)
+    said = list(Ownership.objects.filter(system=system, user=by, acknowledged_at=None).order_by("area"))
+    if not said:
+        raise Refused(f"You are not named for anything of {system}, or have said so already.")
+    Ownership.objects.filter(pk__in=[row.pk for row in said]).update(acknowledged_at=now)
+    ledger.append(
+        kind="ownership.acknowledged",
+        by=by,
+        subject=f"system:{system.slug}",
+        system=system.slug,
+        now=now,
+        payload={"areas": [row.area for row in said]},
+    )
+    owned = ownership_map(system, now=now)
+    if all(one.acknowledged_at and not one.gap for one in owned):
+        _keep_map(system, owned, now=now)
+    return said
+
+
+def _keep_map(system: System, owned: list[Owned], *, now: datetime) -> None:
+    """Everybody's words in one record. It is attached in the name of operations' owner, whose item it is."""
+    by = next(one.user for one in owned if one.area == Area.OPERATIONS)
+    assert by is not None
+    lines = [
+        {
+            "name": one.area.value,
+            "label": one.area.label,
+            "value": f"{one.user}, acknowledged {one.acknowledged_at:%Y-%m-%d %H:%M} UTC",
+        }
+        for one in owned
+    ]
+    record = {"type": "readiness/record/v1", "record": "acknowledgement", "system": system.slug, "fields": lines}
+    content = canonical.dumps(canonical.plain(record))
+    digest = vault.put(content, kind="record", media_type="application/json", now=now, system=system.slug)
+    told = {"system": system.slug, "digest": digest, "by": by.actor_id, "title": f"Ownership map of {system}"}
+    emit("systems.ownership-acknowledged", subject=f"system:{system.slug}", payload=told, now=now)
 
 
 def _ship[P: ReleasePolicy | RunningPolicy](policy: P, thresholds: Thresholds, *, now: datetime) -> P:

@@ -50,6 +50,7 @@ class OwnerOut(serializers.Serializer[Any]):
     name = serializers.CharField(allow_null=True)
     since = serializers.DateTimeField(allow_null=True)
     gap = serializers.CharField(allow_blank=True, help_text="What is missing; empty: nothing.")
+    acknowledged_at = serializers.DateTimeField(allow_null=True, help_text="When its owner said so themselves.")
 
 
 class OwnerIn(serializers.Serializer[Any]):
@@ -194,6 +195,7 @@ def owner(owned: Owned) -> dict[str, Any]:
         "name": owned.user.name if owned.user else None,
         "since": owned.since,
         "gap": owned.gap,
+        "acknowledged_at": owned.acknowledged_at,
     }
 
 

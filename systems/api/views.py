@@ -74,6 +74,16 @@ class Owners(SystemView):
         return Response(_detail(system))
 
 
+class OwnersAcknowledge(SystemView):
+    @extend_schema(operation_id="acknowledge_ownership", request=None, responses=shapes.SystemDetailOut)
+    @idempotent
+    def post(self, request: Request, slug: str) -> Response:
+        """The caller answers for every area that they are named for."""
+        system = self.system(request, slug)
+        actions.acknowledge_ownership(system=system, by=signed_in(request), now=timezone.now())
+        return Response(_detail(system))
+
+
 class Components(SystemView):
     @extend_schema(operation_id="components_list", responses=shapes.ComponentOut(many=True))
     def get(self, request: Request, slug: str) -> Response:

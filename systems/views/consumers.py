@@ -7,8 +7,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from accounts.access import person as signed_in
 from systems import actions, rules
 from systems.errors import InvalidInput
 from systems.forms import CompatibilityForm, ConsumerForm, people_for
@@ -16,6 +18,7 @@ from systems.kinds import Kind
 from systems.models import Announcement, Component, Consumer, Version
 from systems.registry import breaks_of, version_state
 from systems.views.shared import Visit, said, visit
+from web.problems import NotFound
 
 
 def consumers(there: Visit, component: Component) -> dict[str, Any]:
@@ -91,10 +94,20 @@ def end(request: HttpRequest, slug: str, kind: str, name: str, consumer: UUID) -
 
 @require_POST
 def acknowledge(request: HttpRequest, slug: str, kind: str, name: str, number: int, announcement: UUID) -> HttpResponse:
-    there = visit(request, slug)
-    component = _component(there, kind, name)
-    found = get_object_or_404(Announcement, version__component=component, version__number=number, pk=announcement)
+    """By the consumer's contact, who need not belong to the system, or by whoever records it for them."""
+    rows = Announcement.objects.select_related("consumer")
+    found = rows.filter(
+        pk=announcement, version__component__system__slug=slug, version__component__kind=kind,
+        version__component__name=name, version__number=number,
+    ).first()  # fmt: skip
+    user = signed_in(request)
+    if found is None or found.consumer.contact_id != user.pk:
+        visit(request, slug)
+    if found is None:
+        raise NotFound("There is no such announcement.")
     note = request.POST.get("note", "")[:2000]
-    actions.acknowledge(announcement=found, by=there.user, now=there.now, note=note)
+    actions.acknowledge(announcement=found, by=user, now=timezone.now(), note=note)
     messages.success(request, "Acknowledged.")
+    if request.POST.get("from") == "work":
+        return redirect("/")
     return redirect("systems:version", slug=slug, kind=kind, name=name, number=number)

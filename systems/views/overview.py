@@ -95,6 +95,7 @@ def _page(request: HttpRequest, there: Visit, component_form: ComponentForm, sta
         "owners": owned_areas,
         "gaps": gaps,
         "gap_words": _gaps(gaps),
+        "mine_to_acknowledge": [o for o in owned_areas if o.user == there.user and not o.acknowledged_at],
         "assign_reason": said(rules.assign_ownership(there.person)),
         "edit_reason": said(rules.edit(there.person)),
         "components": components,
@@ -192,3 +193,12 @@ def add_component(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             return redirect("systems:draft", slug=slug, kind=component.kind, name=component.name)
     return _page(request, there, form, status=422)
+
+
+@require_POST
+def acknowledge(request: HttpRequest, slug: str) -> HttpResponse:
+    """Whoever is named says that they answer for it."""
+    there = visit(request, slug)
+    said_for = actions.acknowledge_ownership(system=there.system, by=there.user, now=there.now)
+    messages.success(request, f"You answer for {', '.join(row.get_area_display().lower() for row in said_for)}.")
+    return redirect("systems:detail", slug=slug)

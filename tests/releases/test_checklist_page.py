@@ -183,7 +183,7 @@ def test_an_item_is_worked_on_by_keyboard_alone(stage, item, browser_page):
     expect(panel).to_be_hidden()
     expect(line).to_contain_text("Ella Engineer")
     page.keyboard.press("e")
-    panel.get_by_label("Or write a record").wait_for()
+    panel.locator("input[type=file]").wait_for(state="attached")
     panel.locator("input[type=file]").set_input_files(
         {"name": "log.txt", "mimeType": "text/plain", "buffer": b"It ran."}
     )
@@ -191,6 +191,36 @@ def test_an_item_is_worked_on_by_keyboard_alone(stage, item, browser_page):
     page.keyboard.press("Enter")
     expect(line).to_contain_text("To verify")
     expect(line).to_contain_text("log.txt")
+
+
+# A file over the page, as the system's file manager or clipboard hands it in.
+BRINGS = """([selector, kind]) => {
+  const carried = new DataTransfer();
+  carried.items.add(new File(['It ran.'], 'shot.png', { type: 'image/png' }));
+  const target = document.querySelector(selector);
+  const how = { bubbles: true, cancelable: true };
+  if (kind === 'drop') {
+    target.dispatchEvent(new DragEvent('dragover', { ...how, dataTransfer: carried }));
+    if (!target.closest('tr').hasAttribute('data-over')) throw Error('The row does not show that it takes the file.');
+    target.dispatchEvent(new DragEvent('drop', { ...how, dataTransfer: carried }));
+  } else document.dispatchEvent(new ClipboardEvent('paste', { ...how, clipboardData: carried }));
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_file_dropped_on_a_row_or_pasted_into_it_is_in_the_form(stage, item, browser_page, kind):
+    page: Page = opened(browser_page, stage.people.engineer)
+    page.goto(url_of(stage) + f"?q={item.key}")
+    page.keyboard.press("j")
+    page.evaluate(BRINGS, [f'[id="item-{item.key}"] a.main', kind])
+    panel = page.locator("#panel")
+    expect(panel.locator("output")).to_have_text("shot.png")
+    panel.get_by_role("button", name="Attach", exact=True).focus()
+    page.keyboard.press("Enter")
+    line = page.locator(f'[id="item-{item.key}"]')
+    expect(line).to_contain_text("shot.png")
+    assert line.get_attribute("data-over") is None
 
 
 @pytest.mark.browser

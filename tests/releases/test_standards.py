@@ -13,6 +13,7 @@ from demo import walk
 from releases.actions import opening, standards
 from releases.decisions import standing
 from releases.errors import InvalidInput, Refused, StateMoved
+from releases.forms_standard import ItemForm
 from releases.gate.types import ItemState, Question
 from releases.models import Evidence, Item, StandardDraft, StandardVersion
 from releases.standard.compare import differences, weakenings
@@ -301,3 +302,87 @@ def test_the_pages_are_clean(stage, browser_page, axe_clean, theme, width):
     for path in ("/standards/", "/standard/acme-2/", f"/standards/drafts/{draft.pk}/", release):
         page.goto(path)
         axe_clean(page)
+
+
+def sent(**changes: Any) -> dict[str, Any]:
+    """What the form of an item sends: EXTRA, and changes."""
+    section, _, name = EXTRA["key"].partition(".")
+    fields = {"title", "phase", "owner_role", "side", "verification", "evidence", "depends_on"}
+    return {
+        "section": section,
+        "name": name,
+        **{field: EXTRA[field] for field in fields},
+        **EXTRA["guidance"],
+    } | changes
+
+
+@pytest.mark.django_db
+def test_an_item_is_added_changed_and_left_out_by_form():
+    people = make_people()
+    own = body()
+    own["items"] = own["items"][:-1]
+    draft = standards.draft_standard(line="acme", text=write(own), by=people.engineer, now=NOW)
+    client, url = sign_in(people.engineer), f"/standards/drafts/{draft.pk}/"
+
+    def save(where: str, **changes: Any) -> Any:
+        draft.refresh_from_db()
+        return client.post(f"{url}items/{where}/", {"revision": draft.revision} | changes)
+
+    assert save("new", **sent()).status_code == 302
+    draft.refresh_from_db()
+    added = next(one for one in draft.body["items"] if one["key"] == EXTRA["key"])
+    assert added == {**EXTRA, "question": "canary"}
+    last = max(n for n, one in enumerate(draft.body["items"]) if one["key"].startswith("contracts."))
+    assert draft.body["items"][last] == added, "it stands at the end of its section"
+    assert parse(draft.body).item(EXTRA["key"]).title == EXTRA["title"]
+    # Changed: it lapses now, in a section of its own; what the form does not show of it is kept.
+    own_section = sent(section="", new_section="House style", verification="recurring", validity_days=30)
+    assert save(EXTRA["key"], **own_section).status_code == 302
+    draft.refresh_from_db()
+    moved = draft.body["items"][last]
+    assert (moved["key"], moved["validity_days"]) == ("house-style.house-style", 30)
+    assert draft.body["sections"][-1] == {"key": "house-style", "title": "House style"}
+    assert save("house-style.house-style", **{"leave-out": "1"}).status_code == 302
+    draft.refresh_from_db()
+    assert draft.body == own
+    assert [entry.kind for entry in entries(subject=draft.subject)].count("standard.changed") == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"section": ""}, "Choose a section, or name a new one."),
+        ({"new_section": "!!!", "section": ""}, "has letters"),
+        ({"verification": "recurring"}, "a recurring item lapses"),
+        ({"verification": "auto"}, "names the rule that decides it"),
+        ({"evidence": []}, "say which evidence is accepted"),
+        ({"other_evidence": "carrier pigeon"}, "not carrier pigeon"),
+        ({"name": "canonical-output"}, "is used twice"),
+        ({"revision": "7"}, "Somebody saved this draft while you worked on it"),
+        ({"revision": ""}, "The revision that you saw is missing"),
+    ],
+)
+def test_a_form_that_makes_no_item_says_why_and_keeps_what_was_typed(changes, words):
+    people = make_people()
+    draft = standards.draft_standard(line="acme", text=write(body()), by=people.engineer, now=NOW)
+    client = sign_in(people.engineer)
+    data = sent(name="another", revision="0", title="Typed with care") | changes
+    answer = client.post(f"/standards/drafts/{draft.pk}/items/new/", data)
+    assert answer.status_code in (409, 422)
+    page = answer.content.decode()
+    assert words in page
+    assert "Typed with care" in page
+    draft.refresh_from_db()
+    assert draft.revision == 0
+
+
+@pytest.mark.django_db
+def test_every_item_of_the_shipped_standard_survives_its_form():
+    """What the form shows of an item, sent back unchanged, is that item."""
+    base = shipped()[1]
+    for item in base["items"]:
+        start = {name: value for name, value in ItemForm.start(item).items() if value is not None}
+        form = ItemForm(start | {"revision": 0}, body=base)
+        assert form.is_valid(), form.errors
+        assert form.item(item) == item
