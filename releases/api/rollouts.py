@@ -20,7 +20,7 @@ from releases.models import Instruction, Release, Rollout, ShadowRun
 from releases.presenting.rollout_events import events, instructions
 from systems.policy import release_bars
 from web.api import ApiView
-from web.problems import BadRequest, Forbidden, NotFound
+from web.problems import BadRequest, NotFound
 
 
 class RolloutView(ReleaseView):
@@ -96,7 +96,9 @@ class Acknowledgement(ApiView):
         body = request._request.body
         channel = row and signed_by(row.release.system, TOPIC, headers=request.headers, body=body)
         if row is None or channel is None:
-            raise Forbidden("This answer is not signed with the secret of a webhook that is told of instructions.")
+            raise NotFound(
+                "No webhook that is told of instructions signed this answer, or there is no such instruction."
+            )
         answer = AnswerSerializer(data=_read(body))
         answer.is_valid(raise_exception=True)
         data = answer.validated_data
