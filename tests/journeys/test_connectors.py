@@ -32,7 +32,7 @@ from releases.models import Rollout
 from releases.watching import watch
 from systems.actions.policies import approve_policy, propose_policy
 from tests.audit import sending
-from tests.browser import _OneByOne
+from tests.browser import between_requests
 from tests.factories import NOW, make_version, make_whole_system
 from tests.journeys.connector_files import FILES, Tool, mlflow_answers
 from tests.metrics.prometheus_server import prometheus
@@ -92,14 +92,14 @@ def undone(page: Page) -> Iterator[None]:
         yield
     finally:
         page.goto("about:blank")  # asks for nothing any more
-        with _OneByOne.turn:
+        with between_requests:
             transaction.savepoint_rollback(point)
 
 
 def worker(page: Page) -> None:
     """What a worker does with the orders of the page; real workers are tested in test_release.py."""
     page.goto("about:blank")  # a page that asks how far it is would share the one connection
-    with _OneByOne.turn:
+    with between_requests:
         work()
 
 
