@@ -26,6 +26,7 @@ urlpatterns = [
     path(_RELEASE + "items/<str:key>/evidence", views.ItemEvidence.as_view(), name="evidence"),
     path(_RELEASE + "sign-off/<str:side>", views.SignOff.as_view(), name="sign-off"),
     path("requests/<str:request_id>/reproduce", views.Reproduce.as_view(), name="reproduce"),
+    path("requests/<str:request_id>/reproduce/export", proofs.Take.as_view(), name="take"),
     path("standards", standards.Standards.as_view(), name="standards"),
     path("standards/drafts", standards.Drafts.as_view(), name="standard-drafts"),
     path("standards/drafts/<uuid:pk>", standards.Draft.as_view(), name="standard-draft"),

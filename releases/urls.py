@@ -44,4 +44,5 @@ urlpatterns = [
     path("decisions/<uuid:pk>/", overview.decision, name="decision"),
     path("decisions/<uuid:pk>/bundle/", overview.bundle, name="bundle"),
     path("requests/<str:request_id>/reproduce/", overview.reproduction, name="reproduce"),
+    path("requests/<str:request_id>/reproduce/take/", overview.take, name="take"),
 ]

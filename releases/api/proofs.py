@@ -1,6 +1,7 @@
 """What a release leaves for others: the review, the bundle of a decision, the signed summary for deploy tools."""
 
 from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -10,8 +11,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import require_member
-from releases import bundling
+from accounts.access import require_member, visible_systems
+from audit import reading, trail
+from releases import bundling, taking
 from releases.api.views import QUESTION, ReleaseView
 from releases.decisions import standing
 from releases.models import Decision
@@ -20,7 +22,7 @@ from releases.presenting.page import question_now
 from releases.review import review
 from releases.summary import summary
 from web.api import ApiView
-from web.problems import NotFound
+from web.problems import NotFound, Problem
 
 
 class Review(ReleaseView):
@@ -74,3 +76,22 @@ class Bundle(ApiView):
             raise NotFound("There is no such decision.")
         require_member(request, decision.release.system.slug)
         return bundling.download(decision, now=timezone.now())
+
+
+class Take(ApiView):
+    """A request with everything that its reproduction takes: `python -m releases.verify.request` reads it offline."""
+
+    required_scopes = {"GET": "trail:read"}
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    def get(self, request: Request, request_id: str) -> HttpResponse:
+        now = timezone.now()
+        slugs = visible_systems(request, now=now)
+        found = [view for view in trail.find(request_id) if slugs is None or view.system in slugs]
+        if not found:
+            raise NotFound("No request that you may see has this id.")
+        if len(found) > 1:
+            raise Problem("Several requests have this id. Take the trace id of one of them.")
+        by: Any = request.auth or request.user
+        reading.record_view(found[0], by=by, now=now)
+        return taking.download(found[0], now=now)

@@ -9,8 +9,8 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import person as signed_in
 from accounts.access import require_member, visible_systems
-from audit import canonical, trail
-from releases import bundling
+from audit import canonical, reading, trail
+from releases import bundling, taking
 from releases.decisions import Unreadable, decision_body, replay, standing
 from releases.models import Decision
 from releases.presenting import express as shortest
@@ -20,7 +20,7 @@ from releases.reproduce import reproduce
 from releases.review import SECTIONS, section_items
 from releases.review import review as review_rows
 from releases.views.release import find
-from web.problems import NotFound
+from web.problems import NotFound, Problem
 
 
 @require_GET
@@ -91,11 +91,24 @@ def _decision(request: HttpRequest, pk: UUID) -> Decision:
 @require_GET
 def reproduction(request: HttpRequest, request_id: str) -> HttpResponse:
     """Each request that this id names, recomputed hop by hop."""
-    user, now = signed_in(request), timezone.now()
-    found = [
-        request_view for request_view in trail.find(request_id) if user.has_perm("audit.browse", request_view.system)
-    ]
-    if not found:
-        raise NotFound("No request that you may see has this id.")
+    now, found = timezone.now(), _requests(request, request_id)
     steps = [(request_view, reproduce(request_view, now=now)) for request_view in found]
     return render(request, "releases/reproduce.html", {"request_id": request_id, "found": steps})
+
+
+@require_GET
+def take(request: HttpRequest, request_id: str) -> HttpResponse:
+    """Everything that the reproduction takes, as a file that needs neither us nor Django."""
+    user, now, found = signed_in(request), timezone.now(), _requests(request, request_id)
+    if len(found) > 1:
+        raise Problem("Several requests have this id. Take the trace id of one of them.")
+    reading.record_view(found[0], by=user, now=now)
+    return taking.download(found[0], now=now)
+
+
+def _requests(request: HttpRequest, request_id: str) -> list[trail.RequestView]:
+    user = signed_in(request)
+    found = [view for view in trail.find(request_id) if user.has_perm("audit.browse", view.system)]
+    if not found:
+        raise NotFound("No request that you may see has this id.")
+    return found

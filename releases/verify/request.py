@@ -1,0 +1,154 @@
+"""python -m releases.verify.request export.zip REQUEST_ID [--key PUBLIC_KEY]
+
+From a request to the people who let its release answer, from an export alone: no Django, no database, no network. The
+export is taken from the page "Reproduce a decision"; it holds the request with its proofs, the bundle of the decision
+under which its release served, and the prompts that the release pins.
+
+Numbered steps; the first that fails ends it. Exit code 0: every step holds, 1: one does not, 2: usage. Give one --key
+for each of the two logs: without, the export is compared with its own keys.
+"""
+
+import argparse
+import hashlib
+import io
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from audit import requestproof
+from audit.bundle import BundleError, open_bundle
+from audit.canonical import CanonicalError, loads
+from audit.checkpoint import NoteError, VerifierKey
+from audit.requestproof import RequestProofError
+from releases.verify import steps as of_bundle
+
+REQUEST, BUNDLE, PROMPTS = "request.proof.json", "bundle.zip", "prompts/"
+MOST_BYTES = 256 * 1024 * 1024
+
+
+class NotReproduced(ValueError):
+    """A step does not hold."""
+
+
+def steps(archive: zipfile.ZipFile, request_id: str, *, keys: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """Each step as (what was checked, what was found), from the request to the record."""
+    pinned = [VerifierKey.parse(key) for key in keys]
+    data = _read(archive, REQUEST)
+    for what, found in requestproof.steps(data, pinned=pinned):
+        yield f"Request. {what}", found
+    spans = _spans(data)
+    yield "Request. It is the one that you asked for", _asked(spans, data, request_id)
+    bundle = open_bundle(io.BytesIO(_read(archive, BUNDLE)), keys=keys)
+    for what, found in of_bundle.steps(bundle):
+        yield f"Decision. {what}", found
+    decided = of_bundle.read(bundle)
+    yield "The release that answered is the one that was decided on", _release(spans, decided)
+    yield "The decision stood when the request was answered", _in_force(spans, decided)
+    yield "The prompt that was sent is one that the release pins", _prompt(archive, spans, decided)
+    yield "The contract", _contract(spans)
+    yield "The evaluation that the decision rests on", _evaluation(decided)
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        with archive.open(name) as file:
+            data = file.read(MOST_BYTES + 1)
+    except KeyError:
+        raise NotReproduced(f"the export holds no {name}") from None
+    if len(data) > MOST_BYTES:
+        raise NotReproduced(f"{name} is too large")
+    return data
+
+
+def _spans(data: bytes) -> list[dict[str, Any]]:
+    """The leaves as they were hashed: nothing beside them in the document was proved."""
+    document: Any = loads(data)
+    leaves: list[Any] = [loads(span["leaf"].encode()) for span in document["spans"]]
+    return leaves
+
+
+def _asked(spans: list[dict[str, Any]], data: bytes, request_id: str) -> str:
+    names = {str(span[name]) for span in spans for name in ("request_id", "trace_id")}
+    if request_id.replace("-", "") not in {name.replace("-", "") for name in names} or not request_id:
+        raise NotReproduced(f"the export is about {', '.join(sorted(filter(None, names)))}, not about {request_id}")
+    began = min(str(span["started_at"]) for span in spans)
+    return f"{request_id}, {len(spans)} spans, begun {began}"
+
+
+def _release(spans: list[dict[str, Any]], decided: of_bundle.Release) -> str:
+    named = {(span["system"], span["release"]) for span in spans if span["release"]}
+    facts = decided.facts
+    if named != {(facts.system, facts.label)}:
+        said = ", ".join(f"{system}:{label}" for system, label in sorted(named)) or "no release"
+        raise NotReproduced(f"the request names {said}; the decision is about {facts.system}:{facts.label}")
+    return f"{facts.system}:{facts.label}"
+
+
+def _in_force(spans: list[dict[str, Any]], decided: of_bundle.Release) -> str:
+    decision = decided.decision
+    if decision["occasion"] not in ("started", "promoted") or decision["cleared"] is not True:
+        raise NotReproduced(f"the decision did not let the release serve: {decision['occasion']}")
+    at, began = decision["decided_at"], min(str(span["started_at"]) for span in spans)
+    if datetime.fromisoformat(at) > datetime.fromisoformat(began):
+        raise NotReproduced(f"it was decided at {at}, after the request began at {began}")
+    return f"{decision['occasion']} {at}, before {began}"
+
+
+def _prompt(archive: zipfile.ZipFile, spans: list[dict[str, Any]], decided: of_bundle.Release) -> str:
+    """The text in the export is hashed again; its hash is the one that the spans carry and the decision pins."""
+    pinned = {pin.sha256 for pin in decided.facts.pins if pin.kind == "prompt"}
+    sent = {span["prompt_hash"] for span in spans if span["prompt_hash"]}
+    if not sent:
+        return "the request carries no prompt hash, so nothing can be said"
+    if not sent <= pinned:
+        raise NotReproduced(f"the request carries {', '.join(sorted(sent - pinned))}, which the release does not pin")
+    for digest in sent:
+        text = _read(archive, f"{PROMPTS}{digest.partition(':')[2]}")
+        if f"sha256:{hashlib.sha256(text).hexdigest()}" != digest:
+            raise NotReproduced(f"the prompt in the export does not have the hash {digest}")
+    return f"{', '.join(sorted(sent))}, and the text has it"
+
+
+def _contract(spans: list[dict[str, Any]]) -> str:
+    said = [span["output_ok"] for span in spans if span["output_ok"] is not None]
+    if not said:
+        return "the request says nothing about its schema"
+    if not all(said):
+        raise NotReproduced("the output does not fit the schema")
+    return "the output fits the schema"
+
+
+def _evaluation(decided: of_bundle.Release) -> str:
+    run = decided.facts.evaluation
+    if run is None or run.outcome != "pass":
+        raise NotReproduced("the decision rests on no evaluation that passed")
+    return f"{run.tool} {run.tool_version}: {run.metric} {run.score} on {run.cases} cases"
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m releases.verify.request", description="Reproduce from an export.")
+    parser.add_argument("export", type=Path)
+    parser.add_argument("request_id")
+    parser.add_argument("--key", action="append", default=[], help="a public key that you trust; one for each log")
+    options = parser.parse_args(given)
+    number = 0
+    try:
+        with zipfile.ZipFile(options.export) as archive:
+            for number, (what, found) in enumerate(steps(archive, options.request_id, keys=options.key), start=1):
+                print(f"{number}. ok   {what}: {found}")
+    except (NotReproduced, BundleError, RequestProofError, CanonicalError, zipfile.BadZipFile, EOFError) as error:
+        print(f"{number + 1}. FAIL {error}")
+        print("NOT reproduced.")
+        return 1
+    except (OSError, NoteError) as error:
+        print(f"Cannot begin: {error}", file=sys.stderr)
+        return 2
+    print("Reproduced.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
