@@ -75,7 +75,7 @@ class ItemForm(forms.Form):
     why = forms.CharField(widget=_area(), label="Why it matters")
     verify = forms.CharField(widget=_area(), label="How to verify it")
     good = forms.CharField(widget=_area(), label="What good evidence looks like")
-    revision = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    revision = forms.IntegerField(widget=forms.HiddenInput, min_value=0, required=False)  # else: the view
 
     def __init__(self, *args: Any, body: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

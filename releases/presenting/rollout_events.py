@@ -38,11 +38,10 @@ def _instructions(release: Release) -> Iterator[dict[str, Any]]:
     for row, deliveries in instructions(release):
         listening = [one for one in deliveries if one.channel and TOPIC in one.channel.topics]
         status = "overdue" if row.result == "waiting" and row.overdue_at else _ANSWERED[row.result]
-        detail = (
-            _answer(row) if listening else "No deploy system listens: a webhook that names the topic would be told."
-        )
+        heard = listening or row.answered_at is not None  # its channel may be gone since
+        detail = _answer(row) if heard else "No deploy system listens: a webhook that names the topic would be told."
         yield {
-            "status": status if listening or row.answered_at else "noted",
+            "status": status if heard else "noted",
             "sentence": f"Told the deploy system: {order_of(row)}",
             "at": row.ordered_at,
             "detail": " ".join([detail, *(_delivery(one) for one in listening)]),

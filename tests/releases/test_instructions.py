@@ -14,7 +14,7 @@ from jobs.models import Event
 from jobs.outbox import call, handlers
 from operations.actions.channels import create_channel
 from operations.deliver import attempt
-from operations.models import Delivery
+from operations.models import Channel, Delivery
 from releases.actions import instructing
 from releases.models import Instruction
 from releases.presenting.rollout_events import events
@@ -82,6 +82,8 @@ def test_a_rollback_reaches_the_deploy_system_signed_and_is_acknowledged(canary,
     assert (row.result, row.detail) == ("done", "weights set")
     (entry,) = entries(subject=canary.release.subject).filter(kind="release.instruction-answered")
     assert entry.actor_id == "product"
+    Channel.objects.update(topics=[])  # it hears of nothing any more: what it answered stays said
+    assert next(one for one in events(canary.release, None, None) if "Acknowledged" in one["detail"])
 
 
 def test_an_answer_that_the_secret_did_not_sign_is_refused(canary, deploy_system):

@@ -106,9 +106,14 @@ def rollout(now: datetime) -> dict[str, Any]:
         "strip_label": "21 of 24 hours covered, one gap",
         "note": "One hour had no answer from Prometheus: it does not count, so the canary ends an hour later.",
         "measures": _measures(candidate),
-        "figure": time_series(lines, unit="ms", limits=[Limit("limit 2,000 ms", 2000)], height=200),
-        "summary": "p95 latency of candidate and baseline over 21 hours; the limit is 2,000 ms.",
-        "rows": [["Hour", "Candidate", "Baseline"], *rows[-4:]],
+        "figures": [
+            {
+                "id": "rollout-latency",
+                "figure": time_series(lines, unit="ms", limits=[Limit("limit 2,000 ms", 2000)], height=200),
+                "summary": "p95 latency of candidate and baseline over 21 hours; the limit is 2,000 ms.",
+                "rows": [["Hour", "Candidate", "Baseline"], *rows[-4:]],
+            }
+        ],
         "actions": [{"label": "Abort and roll back", "url": "#", "kind": "danger", "icon": "rotate-ccw"}],
     }
 

@@ -21,7 +21,7 @@ from releases.reproduce import reproduce
 from releases.verify.request import BUNDLE, PROMPTS, REQUEST, NotReproduced, main, steps
 from tests.audit.sending import chat_trace, new_trace_id
 from tests.audit.trailing import send, settle
-from tests.factories import sign_in
+from tests.factories import MODEL, sign_in
 
 
 @pytest.fixture
@@ -32,7 +32,8 @@ def answered(now_stage):
     rollout.start_rollout(release_id=now_stage.release.pk, by=now_stage.people.operator, now=now - timedelta(minutes=9))
     prompt = now_stage.release.pins.get(component__kind="prompt").version.sha256
     trace = new_trace_id()
-    spans = chat_trace(trace=trace, start=now - timedelta(minutes=1), readiness__prompt__hash=prompt)
+    model = {"gen_ai__provider__name": MODEL["provider"], "gen_ai__request__model": MODEL["deployment"]}
+    spans = chat_trace(trace=trace, start=now - timedelta(minutes=1), readiness__prompt__hash=prompt, **model)
     send(*spans, system=now_stage.system.slug)
     settle()
     spanlog.sign_head(now=timezone.now())
