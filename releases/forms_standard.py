@@ -95,13 +95,15 @@ class ItemForm(forms.Form):
         return data["section"] or slugify(data["new_section"])
 
     def item(self, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The item as the body of a standard holds it. Where it comes from (`refs`) is kept."""
+        """The item as the body of a standard holds it. Its `refs` and the order of its kinds are kept."""
         data = self.cleaned_data
-        more = [word.strip() for word in data["other_evidence"].split(",") if word.strip()]
+        order = list((before or {}).get("evidence", ()))
+        kinds = [*data["evidence"], *(word.strip() for word in data["other_evidence"].split(",") if word.strip())]
+        kinds.sort(key=lambda kind: order.index(kind) if kind in order else len(order))
         auto = data["verification"] == "auto"
         optional = {
             "auto_fact": data["auto_fact"] if auto else "",
-            "evidence": [] if auto else [*data["evidence"], *more],
+            "evidence": [] if auto else kinds,
             "validity_days": data["validity_days"] if data["verification"] == "recurring" else None,
             "depends_on": data["depends_on"],
             "conditional": data["conditional"],
