@@ -165,14 +165,10 @@ def _email(delivery: Delivery, address: str) -> Outcome:
 
 def _webhook(delivery: Delivery, channel: Channel, *, now: datetime) -> Outcome:
     body = payload(delivery)
-    # The second secret signs too while receivers change over.
-    stored = [channel.secret]
-    if channel.previous_secret_until and channel.previous_secret_until > now:
-        stored.append(channel.previous_secret)
     sent = timezone.now()
     signatures = [
         Webhook(secrets.decrypt(secret)).sign(msg_id=delivery.message_id, timestamp=sent, data=body)
-        for secret in stored
+        for secret in channel.secrets_at(now)
     ]
     try:
         response = egress.fetch(

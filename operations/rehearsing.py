@@ -6,20 +6,21 @@ Each step is found anew from what is stored: a worker that dies in the middle is
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.urls import reverse
-from standardwebhooks import Webhook, WebhookVerificationError
 
-from audit import secrets, trail
+from audit import trail
 from audit.fingerprints import approve
 from audit.ingest.receive import receive
 from audit.ingest.wire import WireSpan
 from audit.models import Fingerprint
 from operations import health, numbers
 from operations.actions.drills import end_by_product, note_moment
+from operations.answering import signed
 from operations.budget import judge, limits_of, nano, usd
 from operations.budget_watch import WHO
 from operations.errors import NotYourRole, Refused
@@ -142,11 +143,12 @@ def _fire(drill: Drill, breach: str, *, now: datetime) -> Notification:
     return fired
 
 
-def acknowledge(*, drill: Drill, body: bytes, headers: dict[str, str], restored: str, now: datetime) -> Drill:
+def acknowledge(*, drill: Drill, body: bytes, headers: Mapping[str, str], restored: str, now: datetime) -> Drill:
     """The deploy system says what serves again, signed with the secret of the webhook that told it: nobody else can."""
     if not drill.by_product or drill.kind != Drill.Kind.ROLLBACK or drill.hook is None:
         raise Refused("This drill waits for no deploy system.")
-    _verify(drill, body, headers, now=now)
+    if not signed(drill.hook, headers=headers, body=body, now=now):
+        raise NotYourRole("The signature is not that of the webhook that was told to roll back, or its time is past.")
     fired = _told(drill)
     if fired is None or drill.state != Drill.State.RUNNING:
         raise Refused("This drill is not waiting for a rollback (any more).")
@@ -156,21 +158,6 @@ def acknowledge(*, drill: Drill, body: bytes, headers: dict[str, str], restored:
         log = f"The trigger fired on synthetic errors, and {restored} serves again in {drill.environment}."
         return end_by_product(drill=drill, log=log, recovered_at=now, now=now)
     return end_by_product(drill=drill, log=f"{restored} serves, and not {wanted}, which was asked for.", now=now)
-
-
-def _verify(drill: Drill, body: bytes, headers: dict[str, str], *, now: datetime) -> None:
-    hook = drill.hook
-    assert hook is not None
-    stored = [hook.secret]
-    if hook.previous_secret_until and hook.previous_secret_until > now:
-        stored.append(hook.previous_secret)
-    for secret in stored:
-        try:
-            Webhook(secrets.decrypt(secret)).verify(body, headers)
-        except WebhookVerificationError:
-            continue
-        return
-    raise NotYourRole("The signature is not that of the webhook that was told to roll back, or its time is past.")
 
 
 def release_before(system: System, label: str) -> str:

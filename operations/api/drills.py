@@ -112,10 +112,9 @@ class Acknowledge(ApiView):
         drill = get_object_or_404(
             Drill.objects.select_related("system", "hook"), pk=drill_id, system__slug=slug, by_product=True
         )
-        headers = {name.lower(): value for name, value in request.headers.items()}
         data = serializers.valid(serializers.AcknowledgeSerializer, request)
         row = rehearsing.acknowledge(
-            drill=drill, body=body, headers=headers, restored=data["restored"], now=timezone.now()
+            drill=drill, body=body, headers=request.headers, restored=data["restored"], now=timezone.now()
         )
         return Response(serializers.drill(row))
 

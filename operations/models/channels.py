@@ -1,5 +1,6 @@
 """Where notifications go, what they said, and what became of each attempt to deliver them."""
 
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -67,6 +68,11 @@ class Channel(models.Model):
             return self.target
         url = urlsplit(self.target)
         return f"{url.scheme}://{url.netloc}{url.path}" + ("?…" if url.query else "")
+
+    def secrets_at(self, now: datetime) -> list[str]:
+        """The secrets that sign at that moment, encrypted: the newest, and for a while the one it came after."""
+        former = self.previous_secret_until is not None and self.previous_secret_until > now
+        return [self.secret, self.previous_secret] if former else [self.secret]
 
     def hears(self, topic: str) -> bool:
         return not self.topics or topic in self.topics

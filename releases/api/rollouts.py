@@ -94,7 +94,8 @@ class Acknowledgement(ApiView):
     def post(self, request: Request, instruction: UUID) -> Response:
         row = Instruction.objects.select_related("release__system").filter(pk=instruction).first()
         body = request._request.body
-        channel = row and signed_by(row.release.system, TOPIC, headers=request.headers, body=body)
+        now = timezone.now()
+        channel = row and signed_by(row.release.system, TOPIC, headers=request.headers, body=body, now=now)
         if row is None or channel is None:
             raise NotFound(
                 "No webhook that is told of instructions signed this answer, or there is no such instruction."
@@ -106,7 +107,7 @@ class Acknowledgement(ApiView):
             raise BadRequest("The signed answer is about another instruction than the address.")
         answered = acknowledge(
             instruction_id=row.pk, result=data["result"], detail=data["detail"], channel=str(channel.pk),
-            now=timezone.now(),
+            now=now,
         )  # fmt: skip
         return Response(_instruction(answered))
 

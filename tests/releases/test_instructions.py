@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from audit.ledger import entries
 from jobs.models import Event
 from jobs.outbox import call, handlers
-from operations.actions.channels import create_channel
+from operations.actions.channels import create_channel, rotate_secret
 from operations.deliver import attempt
 from operations.models import Channel, Delivery
 from releases.actions import instructing
@@ -84,6 +84,15 @@ def test_a_rollback_reaches_the_deploy_system_signed_and_is_acknowledged(canary,
     assert entry.actor_id == "product"
     Channel.objects.update(topics=[])  # it hears of nothing any more: what it answered stays said
     assert next(one for one in events(canary.release, None, None) if "Acknowledged" in one["detail"])
+
+
+def test_while_the_secret_changes_both_are_answered_with(canary, deploy_system):
+    row = canary.release.instructions.get()
+    fresh = rotate_secret(channel=Channel.objects.get(), by=canary.people.admin, now=timezone.now())
+    assert answer(row, deploy_system.secret).status_code == 200
+    Channel.objects.update(previous_secret_until=timezone.now() - timedelta(seconds=1))
+    assert answer(row, deploy_system.secret).status_code == 404
+    assert answer(row, fresh).status_code == 200
 
 
 def test_an_answer_that_the_secret_did_not_sign_is_refused(canary, deploy_system):
