@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from metrics.models import EvaluationRun, Source, Target
+from systems.models import System
 
 
 def set_target(
@@ -33,6 +34,6 @@ def set_target(
     return target
 
 
-def end_targets(*, source: Source, release_label: str, now: datetime) -> None:
-    """The release is asked for no more: it went live and was superseded, was abandoned, or was rolled back."""
-    Target.objects.filter(source=source, release_label=release_label, ended_at=None).update(ended_at=now)
+def end_targets(*, system: System, release_label: str, now: datetime) -> None:
+    """No source is asked about the release any more: it was superseded, abandoned or rolled back."""
+    Target.objects.filter(source__system=system, release_label=release_label, ended_at=None).update(ended_at=now)

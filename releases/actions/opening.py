@@ -14,6 +14,7 @@ from accounts.queries import holders, roles_of
 from audit import ledger
 from jobs.outbox import emit
 from metrics.models import Source
+from metrics.targets import end_targets
 from releases import rules
 from releases.errors import InvalidInput, refuse
 from releases.locking import changing
@@ -287,6 +288,7 @@ def abandon(*, release_id: UUID, reason: str, by: User, now: datetime) -> Releas
             raise InvalidInput("Say why it is abandoned.")
         release.state, release.ended_at, release.end_reason = Release.State.ABANDONED, now, reason.strip()
         release.save(update_fields=["state", "ended_at", "end_reason"])
+        end_targets(system=release.system, release_label=release.label, now=now)
         ledger.append(
             kind="release.abandoned",
             by=by,

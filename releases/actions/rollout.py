@@ -11,6 +11,7 @@ from accounts.models import User
 from audit import canonical, fingerprints, ledger
 from audit.actors import SYSTEM, Actor
 from jobs.outbox import emit
+from metrics.targets import end_targets
 from operations.actions.status import change_status
 from releases import rules
 from releases.actions.instructing import instruct
@@ -233,6 +234,7 @@ def _end(release: Release, state: str, why: str, *, now: datetime) -> None:
     release.state, release.ended_at, release.end_reason = state, now, why
     release.save(update_fields=["state", "ended_at", "end_reason"])
     fingerprints.withdraw(release_id=str(release.pk), now=now)
+    end_targets(system=release.system, release_label=release.label, now=now)
 
 
 def _record(kind: str, release: Release, decision: Decision, *, by: Actor, now: datetime, **payload: object) -> None:

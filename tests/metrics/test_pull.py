@@ -168,7 +168,7 @@ def test_nobody_waits_for_it_nobody_may_and_retired_are_refused(
     aim(source, scene)
     with pytest.raises(Exception, match="This takes"):
         pull.order_pull(source=source, by=scene.people.auditor, now=scene.now)
-    end_targets(source=source, release_label=BETTER, now=scene.now)
+    end_targets(system=source.system, release_label=BETTER, now=scene.now)
     with pytest.raises(MetricsError, match="No release waits for this source"):
         pull.order_pull(source=source, by=scene.people.engineer, now=scene.now)
     with pytest.raises(Invalid, match="Say which release"):

@@ -10,6 +10,7 @@ from audit.ledger import entries
 from audit.models import Fingerprint
 from demo import walk
 from metrics.models import Window
+from metrics.targets import set_target
 from operations.queries import status_now
 from releases.actions import opening, rollout
 from releases.decisions import standing
@@ -149,6 +150,23 @@ def test_rolling_back_takes_a_role_and_a_reason_but_no_gate(canary):
         rollout.roll_back(reason="Slow.", by=canary.people.product, **common)
     assert rollout.roll_back(reason="Slow.", by=canary.people.operator, **common) is None
     assert canary.again().state == "rolled-back"
+
+
+@pytest.mark.parametrize("how", ["rolled back", "abandoned"])
+def test_no_source_is_asked_about_a_release_that_has_ended(stage, how):
+    common = {"release_label": stage.release.label, "dataset_hash": "sha256:" + "d" * 64, "now": NOW}
+    target = set_target(source=stage.source, **common)
+    other = set_target(source=stage.source, **common | {"release_label": "2026.11.9"})
+    if how == "abandoned":
+        opening.abandon(release_id=stage.release.pk, reason="No need.", by=stage.people.product, now=START)
+    else:
+        make_ready(stage)
+        walk.sign_both(stage.release, stage.people, now=START)
+        rollout.start_rollout(release_id=stage.release.pk, by=stage.people.operator, now=START)
+        rollout.roll_back(release_id=stage.release.pk, reason="Slow.", by=stage.people.operator, now=START)
+    target.refresh_from_db()
+    other.refresh_from_db()
+    assert (target.ended_at, other.ended_at) == (START, None)
 
 
 def test_one_release_at_a_time_is_in_canary(canary):
