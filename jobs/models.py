@@ -1,9 +1,9 @@
 """Work to be done, things that happened, and beats of the clock. The truth about them is here, not in the broker."""
 
+from uuid import uuid4
+
 from django.db import models
 from django.db.models import Q
-
-from web.ids import uuid7
 
 
 class Job(models.Model):
@@ -16,7 +16,7 @@ class Job(models.Model):
         FAILED = "failed"  # it will never work: the error says why
         PARKED = "parked"  # tried as often as we try; a person decides
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     task = models.CharField(max_length=100)
     key = models.CharField(max_length=255, unique=True, help_text="Names the work: the same work is queued once.")
     args = models.JSONField(default=dict)
