@@ -66,13 +66,6 @@ class Outside:
         temporary.replace(self.checkpoint)
         self._sync_folder()
 
-    def put_aside(self, suffix: str) -> None:
-        """Keep the present anchor under another name: only when an operator starts the log anew, on purpose."""
-        for path in (self.checkpoint, self.leaves):
-            if path.exists():
-                path.rename(path.with_name(f"{path.name}.{suffix}"))
-        self._sync_folder()
-
     def _sync_folder(self) -> None:
         folder = os.open(self.folder, os.O_RDONLY)
         try:

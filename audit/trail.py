@@ -15,7 +15,7 @@ from audit.derivation import row_of
 from audit.fingerprints import approvals_of
 from audit.ingest.rows import leaf_of
 from audit.merkle import leaf_hash
-from audit.models import Call, Request, Span, SpanBatch, SpanLog
+from audit.models import Request, Span, SpanBatch, SpanLog
 from audit.rates import RateBin, Rates, rates, spend
 from audit.summary import summarise
 from web.problems import Problem
@@ -260,10 +260,6 @@ def waiting_since() -> datetime | None:
     """
     not_derived = Q(first_index=None) | Q(first_index__gte=SpanLog.objects.get().derived_to)
     return SpanBatch.objects.filter(not_derived).aggregate(oldest=Min("received_at"))["oldest"]
-
-
-def calls_of(request: RequestView) -> list[Call]:
-    return list(Call.objects.filter(trace_id=UUID(request.trace_id), system=request.system).order_by("started_at"))
 
 
 def _trace_id(text: str) -> UUID | None:

@@ -161,9 +161,7 @@ def _items(release: Release, items: Sequence[Item]) -> tuple[ItemFact, ...]:
                 side=item.side,
                 owner_role=item.owner_role,
                 owner=str(row.owner_id) if row and row.owner_id else None,
-                evidence=tuple(_evidence(one) for one in row.evidence.all() if one.superseded_at is None)
-                if row
-                else (),
+                evidence=_living(row) if row else (),
                 verified_by=str(row.verified_by_id) if row and row.verified_by_id else None,
                 verified_at=row.verified_at if row else None,
                 verified_digests=tuple(sorted(row.verified_digests)) if row else (),

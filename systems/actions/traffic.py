@@ -49,10 +49,10 @@ def set_data_policy(*, system: System, wanted: Mapping[str, Any], by: User, now:
 
 def loosened(before: IngestProfile, after: IngestProfile) -> tuple[str, ...]:
     """Which parts keep more, or let through more, than before."""
-    rank = {"payload_mode": ("none", "redacted", "raw"), "pii_policy": ("refuse", "redact")}
-    rank |= {"denied_policy": ("refuse", "drop"), "prompt_policy": ("require", "refuse", "flag")}
     looser = [
-        name for name, order in rank.items() if order.index(getattr(after, name)) > order.index(getattr(before, name))
+        name
+        for name, order in _STRICTEST_FIRST.items()
+        if order.index(getattr(after, name)) > order.index(getattr(before, name))
     ]
     if not set(before.denied_fields) <= set(after.denied_fields):
         looser.append("denied_fields")
