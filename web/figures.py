@@ -6,7 +6,7 @@ shown as text: plotly reads a little HTML, so what comes from people is escaped 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
 from typing import Any
@@ -52,6 +52,7 @@ def time_series(
         "layout": {
             "height": height,
             "showlegend": len(series) > 1,
+            "xaxis": _around_one(series),
             "yaxis": {"ticksuffix": f" {unit}" if unit else "", "range": [0, _top(series, limits)]},
             "shapes": [*map(_limit_shape, limits), *map(_marker_shape, markers)],
             "annotations": [*map(_limit_label, limits), *map(_marker_label, markers)],
@@ -73,7 +74,7 @@ def bars(labels: Sequence[str], values: Sequence[Number], *, unit: str = "", hei
 def _line(one: Series, unit: str) -> dict[str, Any]:
     return {
         "type": "scatter",
-        "mode": "lines",
+        "mode": "lines+markers" if sum(y is not None for y in one.y) == 1 else "lines",  # one point makes no line
         "name": escape(one.name),
         "x": [x.isoformat() if isinstance(x, datetime) else x for x in one.x],
         "y": [_plain(y) for y in one.y],
@@ -81,6 +82,15 @@ def _line(one: Series, unit: str) -> dict[str, Any]:
         "line": {"color": one.colour, "width": 1.75, "dash": "dot" if one.dashed else "solid"},
         "hovertemplate": f"%{{y:,.4~g}} {escape(unit)}",
     }
+
+
+def _around_one(series: Sequence[Series]) -> dict[str, Any]:
+    """A single moment gets an hour to both sides: plotly would stretch it to milliseconds."""
+    moments = {x for one in series for x in one.x}
+    if len(moments) != 1 or not isinstance(moment := moments.pop(), datetime):
+        return {}
+    hour = timedelta(hours=1)
+    return {"range": [(moment - hour).isoformat(), (moment + hour).isoformat()]}
 
 
 def _plain(value: Number) -> float | None:

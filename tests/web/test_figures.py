@@ -32,3 +32,11 @@ def test_colours_are_tokens_so_that_the_theme_decides():
 def test_nothing_measured_is_still_a_figure():
     assert time_series([Series("a", [], [])])["layout"]["yaxis"]["range"][1] > 0
     assert bars(["a"], [None])["data"][0]["y"] == [None]
+
+
+def test_a_single_moment_is_a_point_with_an_hour_to_both_sides():
+    figure = time_series([Series("p95", [AT], [800]), Series("baseline", [AT], [None])])
+    assert [one["mode"] for one in figure["data"]] == ["lines+markers", "lines"]
+    assert figure["layout"]["xaxis"]["range"] == ["2026-11-22T23:00:00+00:00", "2026-11-23T01:00:00+00:00"]
+    later = time_series([Series("p95", [AT, AT.replace(hour=1)], [800, 900])])
+    assert (later["data"][0]["mode"], later["layout"]["xaxis"]) == ("lines", {})
