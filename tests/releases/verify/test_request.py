@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import zipfile
+import zlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -117,3 +118,36 @@ def test_the_command_says_so_by_its_exit_code(answered, export, tmp_path, capsys
     assert main([str(path), "another"]) == 1
     assert capsys.readouterr().out.endswith("NOT reproduced.\n")
     assert main([str(tmp_path / "nothing.zip"), "x"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda data: at_headers(data, flags=1), "cannot be unpacked"),  # locked with a password
+        (lambda data: at_headers(data, method=99), "cannot be unpacked"),
+        (lambda data: data.replace(PACKED, b"\xff" * len(PACKED)), "cannot be unpacked"),
+        (lambda data: data[:-30], "not a zip file"),
+        (lambda data: b"", "not a zip file"),
+    ],
+)
+def test_an_export_that_cannot_be_read_is_a_sentence(spoil, said, tmp_path, capsys):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(REQUEST, WORDS)
+    path = tmp_path / "export.zip"
+    path.write_bytes(spoil(out.getvalue()))
+    assert main([str(path), "req-1"]) == 1
+    assert said in capsys.readouterr().out
+
+
+WORDS = b"nothing to see here, " * 20
+PACKED = zlib.compress(WORDS)[2:-4]
+
+
+def at_headers(data: bytes, *, flags: int = 0, method: int = 8) -> bytes:
+    """Both headers of the one member say that it is locked, or packed in another way."""
+    changed = bytearray(data)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = data.index(signature) + offset
+        changed[start : start + 4] = flags.to_bytes(2, "little") + method.to_bytes(2, "little")
+    return bytes(changed)
