@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from audit import dsse, leaf
+from audit.archive import ArchiveError, member
 from audit.canonical import CanonicalError, dumps, loads
 from audit.checkpoint import NoteError, Proof, TreeHead, VerifierKey, unbase64, verify
 from audit.dsse import EnvelopeError, Statement
@@ -60,9 +61,9 @@ class Bundle:
 
     def read(self, name: str) -> bytes:
         try:
-            return self.archive.read(name)
-        except KeyError:
-            raise BundleError(f"{name} is missing") from None
+            return member(self.archive, name)
+        except ArchiveError as error:
+            raise BundleError(str(error)) from None
 
     def read_json(self, name: str) -> Any:
         try:

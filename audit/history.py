@@ -6,6 +6,7 @@ says when they really came. Only their age is allowed: up to what the system's r
 
 import gzip
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ def _lines(raw: IO[bytes], read: Callable[[bytes], None], *, packed: bool) -> It
             read(line)
             if line.strip():
                 yield number, line
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise Invalid(f"After line {number} the file cannot be unpacked: {error}.") from error
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from audit import bundle, leaf, requestproof
+from audit.archive import ArchiveError, member, opened
 from audit.canonical import CanonicalError, loads
 from audit.checkpoint import NoteError, TreeHead, VerifierKey, unbase64, verify
 from audit.walk import LogError, Walk
@@ -83,7 +84,7 @@ def _files(export: Export) -> str:
         raise ExportError(f"the archive does not hold exactly {', '.join(sorted(FILES))}")
     for name, digest in listed.items():
         found = hashlib.sha256()
-        with export.archive.open(name) as file:
+        with opened(export.archive, name) as file:
             while block := file.read(1 << 20):
                 found.update(block)
         if f"sha256:{found.hexdigest()}" != digest:
@@ -191,7 +192,7 @@ def write_line(record: dict[str, str | None]) -> bytes:
 
 
 def _lines(export: Export, name: str) -> Iterator[bytes]:
-    with export.archive.open(name) as file:
+    with opened(export.archive, name) as file:
         while line := file.readline(MAX_LINE_BYTES + 1):
             if len(line) > MAX_LINE_BYTES:
                 raise ExportError(f"{name} has a line of more than {MAX_LINE_BYTES} bytes")
@@ -199,11 +200,10 @@ def _lines(export: Export, name: str) -> Iterator[bytes]:
 
 
 def _small(export: Export, name: str) -> bytes:
-    with export.archive.open(name) as file:
-        data = file.read(MAX_LINE_BYTES + 1)
-    if len(data) > MAX_LINE_BYTES:
-        raise ExportError(f"{name} is too large")
-    return data
+    try:
+        return member(export.archive, name, most=MAX_LINE_BYTES)
+    except ArchiveError as error:
+        raise ExportError(str(error)) from None
 
 
 def _read_json(data: bytes, what: str) -> Any:
@@ -223,8 +223,8 @@ def open_export(file: Path | BinaryIO, *, keys: Sequence[str] = (), checkpoint: 
 def is_bundle(archive: zipfile.ZipFile) -> bool:
     """Which of the two kinds of archive this is, by the manifest's word; each kind's own steps then check it."""
     try:
-        manifest = loads(archive.read(MANIFEST))
-    except (CanonicalError, KeyError, zipfile.BadZipFile):
+        manifest = loads(member(archive, MANIFEST, most=MAX_LINE_BYTES))
+    except (CanonicalError, ArchiveError):
         return False
     return isinstance(manifest, dict) and manifest.get("format") == bundle.FORMAT
 
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number, (what, found) in enumerate(walked, start=1):
             print(f"{number}. ok   {what}: {found}")
     except (
-        ExportError, bundle.BundleError, requestproof.RequestProofError, zipfile.BadZipFile, OSError, EOFError,
+        ExportError, ArchiveError, bundle.BundleError, requestproof.RequestProofError, zipfile.BadZipFile, OSError,
     ) as error:  # fmt: skip
         print(f"{number + 1}. FAIL {error}")
         index = getattr(error, "index", None)

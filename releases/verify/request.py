@@ -13,13 +13,13 @@ import hashlib
 import io
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from audit import requestproof
+from audit.archive import ArchiveError, member
 from audit.bundle import BundleError, open_bundle
 from audit.canonical import CanonicalError, loads
 from audit.checkpoint import NoteError, VerifierKey
@@ -27,7 +27,6 @@ from audit.requestproof import RequestProofError
 from releases.verify import steps as of_bundle
 
 REQUEST, BUNDLE, PROMPTS = "request.proof.json", "bundle.zip", "prompts/"
-MOST_BYTES = 256 * 1024 * 1024
 
 
 class NotReproduced(ValueError):
@@ -55,15 +54,9 @@ def steps(archive: zipfile.ZipFile, request_id: str, *, keys: Sequence[str] = ()
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
-        with archive.open(name) as file:
-            data = file.read(MOST_BYTES + 1)
-    except KeyError:
-        raise NotReproduced(f"the export holds no {name}") from None
-    except (RuntimeError, zlib.error, zipfile.BadZipFile, EOFError) as error:  # locked, packed otherwise, or cut
-        raise NotReproduced(f"{name} cannot be unpacked: {error}") from None
-    if len(data) > MOST_BYTES:
-        raise NotReproduced(f"{name} is too large")
-    return data
+        return member(archive, name)
+    except ArchiveError as error:
+        raise NotReproduced(str(error)) from None
 
 
 def _spans(data: bytes) -> list[dict[str, Any]]:

@@ -100,9 +100,11 @@ def test_a_line_that_cannot_be_read_is_named_and_what_stood_before_stays(tmp_pat
 
 def test_a_broken_archive_and_an_endless_line_are_refused(tmp_path, ago, monkeypatch):
     packed = tmp_path / "spans.jsonl.gz"
-    packed.write_bytes(gzip.compress(native(1, ago).encode())[:-9])
-    with pytest.raises(Invalid, match="cannot be unpacked"):
-        read(packed, new_system("torn"))
+    whole = gzip.compress(native(1, ago).encode())
+    for name, torn in (("torn", whole[:-9]), ("spoiled", whole[:10] + b"\xff" * 20 + whole[30:])):
+        packed.write_bytes(torn)
+        with pytest.raises(Invalid, match="cannot be unpacked"):
+            read(packed, new_system(name))
     monkeypatch.setattr(history, "MAX_LINE", 100)
     long = tmp_path / "long.jsonl"
     long.write_text(native(1, ago))

@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 import zipfile
-import zlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from releases.actions import rollout
 from releases.reproduce import reproduce
 from releases.verify.request import BUNDLE, PROMPTS, REQUEST, NotReproduced, main, steps
 from tests.audit.sending import chat_trace, new_trace_id
+from tests.audit.spoiled import SPOILED, made
 from tests.audit.trailing import send, settle
 from tests.factories import MODEL, sign_in
 
@@ -120,34 +120,12 @@ def test_the_command_says_so_by_its_exit_code(answered, export, tmp_path, capsys
     assert main([str(tmp_path / "nothing.zip"), "x"]) == 2
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (lambda data: at_headers(data, flags=1), "cannot be unpacked"),  # locked with a password
-        (lambda data: at_headers(data, method=99), "cannot be unpacked"),
-        (lambda data: data.replace(PACKED, b"\xff" * len(PACKED)), "cannot be unpacked"),
-        (lambda data: data[:-30], "not a zip file"),
-        (lambda data: b"", "not a zip file"),
-    ],
-)
-def test_an_export_that_cannot_be_read_is_a_sentence(spoil, said, tmp_path, capsys):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(REQUEST, WORDS)
+@pytest.mark.parametrize("how", SPOILED)
+def test_an_export_that_cannot_be_read_is_a_sentence(how, tmp_path, capsys):
     path = tmp_path / "export.zip"
-    path.write_bytes(spoil(out.getvalue()))
+    path.write_bytes(SPOILED[how](made(REQUEST)))
     assert main([str(path), "req-1"]) == 1
-    assert said in capsys.readouterr().out
-
-
-WORDS = b"nothing to see here, " * 20
-PACKED = zlib.compress(WORDS)[2:-4]
-
-
-def at_headers(data: bytes, *, flags: int = 0, method: int = 8) -> bytes:
-    """Both headers of the one member say that it is locked, or packed in another way."""
-    changed = bytearray(data)
-    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        start = data.index(signature) + offset
-        changed[start : start + 4] = flags.to_bytes(2, "little") + method.to_bytes(2, "little")
-    return bytes(changed)
+    assert "cannot be unpacked" in capsys.readouterr().out
+    path.write_bytes(made(REQUEST)[:-30])
+    assert main([str(path), "req-1"]) == 1
+    assert "not a zip file" in capsys.readouterr().out
