@@ -155,7 +155,7 @@ def make_it_watched(ann: Keyboard, ben: Keyboard) -> None:
         ann.into(ann.page.get_by_label("What was learnt"), "The alert fired; the former release served again.")
         ann.press(ann.button("End the drill"))
         ann.press(ann.page.locator("#confirm [value=yes]"))
-        ann.sees("What was learnt")
+        ann.heading("What was learnt")
 
 
 def open_the_release(ann: Keyboard, standard: str) -> None:

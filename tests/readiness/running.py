@@ -90,11 +90,10 @@ class Up:
         return below
 
     def named(self, words: str) -> list[psutil.Process]:
-        return [process for process in self.look() if words in " ".join(process.cmdline())]
+        return [process for process in self.look() if words in _command_line(process)]
 
     def alive(self) -> list[psutil.Process]:
-        gone = psutil.STATUS_ZOMBIE
-        return [process for process in self.family.values() if process.is_running() and process.status() != gone]
+        return [process for process in self.family.values() if _runs(process)]
 
     def stop(self, sig: signal.Signals = signal.SIGTERM, seconds: float = 40) -> int:
         self.look()
@@ -122,3 +121,18 @@ def until(condition: object, seconds: float, what: str) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
+
+
+def _command_line(process: psutil.Process) -> str:
+    """Empty for one that has ended since it was listed."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
