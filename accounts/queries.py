@@ -60,9 +60,9 @@ def signers(*, system: str, now: datetime) -> QuerySet[User]:
 
 def must_enrol(user: User, *, now: datetime) -> bool:
     """Whether a person holds a role that asks for a second factor, and has none yet."""
-    asks = living_grants(now=now).filter(role__in=CONFIRMED_ROLES, user=OuterRef("pk"))
-    has = Authenticator.objects.filter(user=OuterRef("pk"), type__in=STRONG_FACTORS)
-    return User.objects.filter(Exists(asks), ~Exists(has), pk=user.pk).exists()
+    has = Authenticator.objects.filter(user=user, type__in=STRONG_FACTORS)
+    asks = living_grants(now=now).filter(role__in=CONFIRMED_ROLES, user=user)
+    return not has.exists() and asks.exists()
 
 
 def may_read_people(user: User, *, now: datetime) -> bool:

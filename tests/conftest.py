@@ -1,5 +1,6 @@
 """What every test starts from. Factories are in tests/factories.py: they reach a state through actions."""
 
+import gc
 import shutil
 
 import pytest
@@ -14,6 +15,19 @@ __all__ = ["axe_clean", "browser_page", "browser_type_launch_args", "site"]
 def _quick_passwords(settings):
     """Hashing a password takes half a second by design; a test hashes dozens."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _quick_clients(settings):
+    """A server reads the list of static files once, as it starts; each test client is a server of its own."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+def pytest_collection_finish():
+    """What is there by now stays to the end: collecting garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 PRISTINE = pytest.StashKey[Pristine]()

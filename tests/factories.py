@@ -82,10 +82,15 @@ def make_admin(*, now: datetime = NOW, name: str = "Ada Admin") -> User:
 
 
 def make_user(
-    name: str = "Mara", *roles: str, system: str = "", now: datetime = NOW, password: str | None = None
+    name: str = "Mara",
+    *roles: str,
+    system: str = "",
+    now: datetime = NOW,
+    password: str | None = None,
+    admin: User | None = None,
 ) -> User:
     """A person with these roles on a system (empty: everywhere). While there is one admin, grants count at once."""
-    admin = make_admin(now=now)
+    admin = admin or make_admin(now=now)
     email = f"{name.split()[0].lower()}{next(_numbers)}@example.test"
     user = create_user(email=email, name=name, password=password, by=SYSTEM, now=now)
     for role in roles:
@@ -134,11 +139,13 @@ class People:
 
 
 def make_people(*, system: str = "", now: datetime = NOW, password: str | None = None) -> People:
+    admin = make_admin(now=now)
+
     def one(name: str, role: str) -> User:
-        return make_user(name, role, system=system, now=now, password=password)
+        return make_user(name, role, system=system, now=now, password=password, admin=admin)
 
     return People(
-        admin=make_admin(now=now),
+        admin=admin,
         product=one("Petra Product", Role.PRODUCT),
         product2=one("Paul Product", Role.PRODUCT),
         engineer=one("Emil Engineer", Role.ENGINEERING),
