@@ -2,13 +2,20 @@
 
 import gc
 import shutil
+from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.browser import axe_clean, browser_page, browser_type_launch_args, site
 from tests.pristine import Pristine
 
 __all__ = ["axe_clean", "browser_page", "browser_type_launch_args", "site"]
+
+
+# How long one example takes says more about the machine than about us.
+hypothesis.settings.register_profile("readiness", deadline=None)
+hypothesis.settings.load_profile("readiness")
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +28,24 @@ def _quick_passwords(settings):
 def _quick_clients(settings):
     """A server reads the list of static files once, as it starts; each test client is a server of its own."""
     settings.WHITENOISE_AUTOREFRESH = True
+
+
+# Minutes each, most of them spent waiting: begun first, they end while others compute.
+SLOWEST = (
+    "journeys/test_release.py",
+    "journeys/test_demo.py",
+    "readiness/test_up.py",
+    "readiness/test_containers.py",
+    "journeys/test_keyboard.py",
+    "journeys/test_connectors.py",
+    "jobs/test_worker.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 def pytest_collection_finish():

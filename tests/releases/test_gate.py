@@ -312,7 +312,7 @@ def without(facts: Facts, path: tuple[str, ...]) -> Facts:
 BREAKS: list[dict[str, Any]] = [{"evidence": ()}, {"verified_by": None}, {"owner": None}]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), st.sampled_from(list(Question)))
 def test_taking_facts_away_never_opens_the_gate(data, question):
     """From any facts, whatever is removed: a no stays a no."""

@@ -45,7 +45,7 @@ def put_back(stage, pins) -> None:
         release.items.update(stale_reason="", verified_by=None, verified_at=None, verified_digests=[])
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changed=st.sets(st.sampled_from(KINDS), min_size=1, max_size=3), data=st.data())
 def test_staleness_is_exactly_what_depends_on_what_changed(stage, newer, changed, data):
     items = walk.by_people(stage.release)

@@ -71,7 +71,7 @@ def test_what_is_written_reads_back_the_same():
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(words, words, words)
 def test_any_words_survive_the_way_to_yaml_and_back(title, why, good):
     own = {**shipped()[1], "title": title, "items": [{**EXTRA, "title": why}], "questions": [

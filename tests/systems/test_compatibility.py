@@ -157,7 +157,7 @@ def pairs(draw: st.DrawFn) -> tuple[Any, Any]:
     return whole(first, part), whole(second, other)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(pairs(), st.lists(values, min_size=1, max_size=8))
 def test_where_nothing_is_said_to_break_no_value_breaks(pair: tuple[Any, Any], some: list[Any]) -> None:
     old, new = pair

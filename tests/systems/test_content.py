@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.canonical import digest, digest_bytes
@@ -31,7 +31,7 @@ def flaws(kind: str, data: bytes, **declared: object) -> list[str]:
     return [str(flaw) for flaw in refused.value.flaws]
 
 
-@settings(deadline=None)  # a loaded machine is no failure
+# a loaded machine is no failure
 @given(st.dictionaries(keys, values, min_size=1, max_size=5), st.booleans(), st.integers(0, 4))
 def test_json_has_one_hash_by_whatever_road_it_came(value: dict[str, Any], ascii_only: bool, indent: int) -> None:
     """A browser's upload, a script's re-encoding and a pretty-printed checkout are the same version."""
@@ -45,7 +45,7 @@ def test_json_has_one_hash_by_whatever_road_it_came(value: dict[str, Any], ascii
     assert {read_content(Kind.INFRASTRUCTURE, road).sha256 for road in roads} == {digest(value)}
 
 
-@settings(deadline=None)  # a loaded machine is no failure
+# a loaded machine is no failure
 @given(st.binary(min_size=1))
 def test_prompts_are_hashed_as_they_are(data: bytes) -> None:
     try:

@@ -124,7 +124,7 @@ contents = st.dictionaries(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=contents, indent=st.sampled_from([None, 1, 4]), turned=st.booleans(), ascii_=st.booleans())
 def test_the_canonical_hash_is_the_same_by_every_route(tmp_path, people, content, indent, turned, ascii_):
     """Spacing, key order and escapes are another way of writing, not another content."""

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import canonical
@@ -28,7 +28,7 @@ def test_a_body_comes_back_as_it_was_and_has_a_canonical_form(part: type[Release
     assert part.parse({}) == policy, "what an older body does not know takes the shipped value"
 
 
-@settings(deadline=None)  # a loaded machine is no failure
+# a loaded machine is no failure
 @given(st.decimals(min_value=0, max_value=1, places=4, allow_nan=False))
 def test_trailing_zeros_make_no_other_policy(share: Decimal) -> None:
     written = ReleaseBars.parse({"schema_valid_min": str(share)})

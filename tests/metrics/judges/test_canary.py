@@ -259,7 +259,7 @@ def test_the_digest_changes_with_any_window() -> None:
     assert digest([replace(windows[0], errors=1), *windows[1:]]) != digest(windows)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(0, 26 * 60), st.integers(0, 240))
 def test_taking_answers_away_never_makes_a_pass(seed: int, first: int, length: int) -> None:
     chance = random.Random(seed)

@@ -164,7 +164,7 @@ def test_the_same_input_gives_the_same_bytes() -> None:
 numbers = st.sampled_from(["0", "0.25", "0.5", "0.75", "1", None])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(numbers, numbers), min_size=1, max_size=60), st.integers(0, 59), st.sampled_from([BARS, LOWER])
 )
@@ -182,7 +182,7 @@ def test_losing_a_candidates_score_never_turns_a_refusal_into_a_pass(
         assert before.outcome == after.outcome == "inconclusive"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(numbers, st.sampled_from(["0", "0.5", "1"])), min_size=1, max_size=60))
 def test_the_order_of_cases_does_not_matter_and_the_interval_holds_the_change(
     pairs: list[tuple[str | None, str]],

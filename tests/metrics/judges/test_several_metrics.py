@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.judges.evaluation import Case, EvaluationBars, EvaluationVerdict, Run, judge
@@ -163,7 +163,6 @@ def test_a_first_release_has_a_bar_for_every_metric_and_lower_may_be_better() ->
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(P_VALUES)
 def test_corrections_never_make_a_p_value_smaller_and_holm_is_never_stricter_than_bonferroni(p: list[float]) -> None:
     for raw, by_holm, by_bonferroni in zip(p, holm(p), bonferroni(p), strict=True):
