@@ -4,18 +4,12 @@ import gc
 import shutil
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 from tests.browser import axe_clean, browser_page, browser_type_launch_args, site
 from tests.pristine import Pristine
 
 __all__ = ["axe_clean", "browser_page", "browser_type_launch_args", "site"]
-
-
-# How long one example takes says more about the machine than about us.
-hypothesis.settings.register_profile("readiness", deadline=None)
-hypothesis.settings.load_profile("readiness")
 
 
 @pytest.fixture(autouse=True)
