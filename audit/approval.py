@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 KEYS = ("prompt_hash", "model", "release")
 
@@ -23,6 +24,11 @@ class Finding:
     state: str  # approved, incomplete, unapproved
     release_id: str = ""
     missing: tuple[str, ...] = ()
+
+
+def model_names(deployment: Mapping[str, Any]) -> list[str]:
+    """What requests may call a model that is pinned: its dated name, and the deployment that they go to."""
+    return [name for key in ("model", "deployment") if (name := deployment.get(key))]
 
 
 def judge(seen: Mapping[str, frozenset[str]], approvals: Iterable[Approved], *, at: datetime) -> Finding:

@@ -1,5 +1,6 @@
 """By what a release is recognised outside: in requests, and in files of evaluation tools."""
 
+from audit.approval import model_names
 from metrics.models import EvaluationRun
 from releases.models import Release
 from systems.kinds import Kind
@@ -13,8 +14,7 @@ def fingerprint_of(release: Release) -> dict[str, list[str]]:
             case Kind.PROMPT:
                 found["prompt_hash"].append(pin.version.sha256)
             case Kind.MODEL:
-                meta = pin.version.meta
-                found["model"] += [name for key in ("model", "deployment") if (name := meta.get(key))]
+                found["model"] += model_names(pin.version.meta)
     return {key: sorted(set(values)) for key, values in found.items()}
 
 

@@ -10,8 +10,7 @@ from audit import trail
 from releases import bundling
 from releases.models import Release
 from releases.reproduce import decision_in_force
-from releases.verify.request import BUNDLE, PROMPTS, REQUEST
-from systems.kinds import Kind
+from releases.verify.request import BUNDLE, FOLDERS, REQUEST, file_of
 from systems.registry import content_of
 from web.problems import Problem
 
@@ -21,7 +20,7 @@ class NothingToTake(Problem):
 
 
 def take(request: trail.RequestView, *, now: datetime) -> bytes:
-    """The spans with their proofs, the bundle of the decision in force, and the pinned prompts.
+    """The spans with their proofs, the bundle of the decision in force, and the pinned prompts and models.
 
     A problem where the request or its decision is not proved: what does not verify here is not handed out as if it did.
     """
@@ -29,13 +28,13 @@ def take(request: trail.RequestView, *, now: datetime) -> bytes:
     decision = decision_in_force(release, at=request.started_at) if release else None
     if release is None or decision is None:
         raise NothingToTake("No decision let the release of this request serve at that moment. The page says more.")
-    prompts = release.pins.filter(component__kind=Kind.PROMPT).select_related("version__component")
+    pins = release.pins.filter(component__kind__in=FOLDERS).select_related("version__component")
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(REQUEST, trail.proof_of(request))
         archive.writestr(BUNDLE, bundling.content_of(decision, now=now))
-        for pin in prompts:
-            archive.writestr(f"{PROMPTS}{pin.version.sha256.partition(':')[2]}", content_of(pin.version))
+        for pin in pins:
+            archive.writestr(file_of(pin.component.kind, pin.version.sha256), content_of(pin.version))
     return out.getvalue()
 
 

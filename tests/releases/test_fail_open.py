@@ -111,6 +111,19 @@ def test_what_opened_other_gates_does_not_open_this_one(facts: Facts) -> None:
     assert not go(facts)
 
 
+@pytest.mark.parametrize("attached_by", [None, BEN])
+def test_one_piece_of_several_that_nobody_else_attached_is_enough(attached_by: Any) -> None:
+    """github 825 again: a second piece, by somebody else, hides no self-review."""
+
+    def add(item: ItemFact) -> ItemFact:
+        if item.verification == "auto":
+            return item
+        more = replace(item.evidence[0], kind="file", digest=digest("8"), attached_by=attached_by)
+        return replace(item, evidence=(*item.evidence, more), verified_digests=(*item.verified_digests, more.digest))
+
+    assert not go(items(add))
+
+
 @pytest.mark.parametrize("question", list(Question))
 def test_silence_is_never_consent_however_long(question: Question) -> None:
     """agentic-qe 673: the gate approved itself after 300 seconds. Time alone opens nothing, and closes what lapses."""

@@ -18,7 +18,7 @@ from demo import walk
 from releases import taking
 from releases.actions import rollout
 from releases.reproduce import reproduce
-from releases.verify.request import BUNDLE, PROMPTS, REQUEST, NotReproduced, main, steps
+from releases.verify.request import BUNDLE, FOLDERS, REQUEST, NotReproduced, main, steps
 from tests.audit.sending import chat_trace, new_trace_id
 from tests.audit.spoiled import SPOILED, made
 from tests.audit.trailing import send, settle
@@ -27,14 +27,18 @@ from tests.factories import MODEL, sign_in
 
 @pytest.fixture
 def answered(now_stage):
+    return answer(now_stage, model=MODEL["deployment"])
+
+
+def answer(now_stage, *, model: str):
     """The canary has begun, and a user's question was answered by it."""
     now = timezone.now()
     walk.sign_both(now_stage.release, now_stage.people, now=now - timedelta(minutes=10))
     rollout.start_rollout(release_id=now_stage.release.pk, by=now_stage.people.operator, now=now - timedelta(minutes=9))
     prompt = now_stage.release.pins.get(component__kind="prompt").version.sha256
     trace = new_trace_id()
-    model = {"gen_ai__provider__name": MODEL["provider"], "gen_ai__request__model": MODEL["deployment"]}
-    spans = chat_trace(trace=trace, start=now - timedelta(minutes=1), readiness__prompt__hash=prompt, **model)
+    called = {"gen_ai__provider__name": MODEL["provider"], "gen_ai__request__model": model}
+    spans = chat_trace(trace=trace, start=now - timedelta(minutes=1), readiness__prompt__hash=prompt, **called)
     send(*spans, system=now_stage.system.slug)
     settle()
     spanlog.sign_head(now=timezone.now())
@@ -78,7 +82,7 @@ def test_every_step_holds_in_a_process_without_django(answered, export, tmp_path
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("Reproduced.\n")
-    assert done.stdout.count(". ok   ") >= 19
+    assert done.stdout.count(". ok   ") >= 20
 
 
 def test_page_api_and_file_agree(answered, export, now_stage):
@@ -102,14 +106,24 @@ def test_another_id_another_prompt_and_another_decision_are_refused(answered, ex
     with pytest.raises(NotReproduced, match="not about req-unknown"):
         found_in(export, "req-unknown")
     with zipfile.ZipFile(io.BytesIO(export)) as archive:
-        [prompt] = [name for name in archive.namelist() if name.startswith(PROMPTS)]
+        prompt, model = (
+            next(name for name in archive.namelist() if name.startswith(FOLDERS[kind])) for kind in ("prompt", "model")
+        )
         bundle, request = archive.read(BUNDLE), archive.read(REQUEST)
-    with pytest.raises(NotReproduced, match="does not have the hash"):
+    with pytest.raises(NotReproduced, match="the prompt in the export does not have the hash"):
         found_in(changed(export, prompt, b"Be evil."), answered.trace_id)
+    with pytest.raises(NotReproduced, match="the model in the export does not have the hash"):
+        found_in(changed(export, model, b'{"model": "another"}'), answered.trace_id)
     with pytest.raises(BundleError):
         found_in(changed(export, BUNDLE, bundle[:-100]), answered.trace_id)
     with pytest.raises(RequestProofError):
         found_in(changed(export, REQUEST, request.replace(b"2026.11.2", b"2026.11.3")), answered.trace_id)
+
+
+def test_a_model_that_the_release_does_not_pin_is_refused(now_stage):
+    request = answer(now_stage, model="another-model")
+    with pytest.raises(NotReproduced, match="called another-model, which the release does not pin"):
+        found_in(taking.take(request, now=timezone.now()), request.trace_id)
 
 
 def test_the_command_says_so_by_its_exit_code(answered, export, tmp_path, capsys):
