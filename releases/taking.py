@@ -11,7 +11,7 @@ from releases import bundling
 from releases.models import Release
 from releases.reproduce import decision_in_force
 from releases.verify.request import BUNDLE, FOLDERS, REQUEST, file_of
-from systems.registry import content_of
+from systems.registry import hashed_bytes
 from web.problems import Problem
 
 
@@ -34,7 +34,7 @@ def take(request: trail.RequestView, *, now: datetime) -> bytes:
         archive.writestr(REQUEST, trail.proof_of(request))
         archive.writestr(BUNDLE, bundling.content_of(decision, now=now))
         for pin in pins:
-            archive.writestr(file_of(pin.component.kind, pin.version.sha256), content_of(pin.version))
+            archive.writestr(file_of(pin.component.kind, pin.version.sha256), hashed_bytes(pin.version))
     return out.getvalue()
 
 

@@ -10,14 +10,16 @@ from django.db.models import Prefetch, QuerySet
 from accounts.models import User
 from accounts.queries import living_grants, roles_of
 from audit import vault
-from audit.canonical import digest_bytes, loads
+from audit.canonical import digest_bytes, dumps, loads
 from systems.compatibility import breaks
 from systems.content import SCHEMAS, read_content
 from systems.errors import InvalidContent
-from systems.json_text import ContentError
+from systems.json_text import ContentError, read_json
 from systems.kinds import ROLE_AREAS, Area, Kind, reviewer_role
 from systems.models import Component, Ownership, Policy, ReleasePolicy, RunningPolicy, System, Version
 from systems.rules import Person, PolicyState, VersionState
+
+AS_UPLOADED = (Kind.PROMPT, Kind.DATASET)  # hashed byte by byte; everything else is JSON
 
 
 def person(user: User, *, system: System | None, now: datetime) -> Person:
@@ -90,9 +92,15 @@ def content_of(version: Version) -> bytes:
     return vault.get(version.vault_digest)
 
 
+def hashed_bytes(version: Version) -> bytes:
+    """What the version's SHA-256 is over: of JSON its canonical form, of text and data sets the upload itself."""
+    content = content_of(version)
+    return content if version.component.kind in AS_UPLOADED else dumps(read_json(content).value)
+
+
 def is_intact(version: Version, content: bytes) -> bool:
     """Whether the stored bytes still hash to what was reviewed."""
-    if version.component.kind in (Kind.PROMPT, Kind.DATASET):
+    if version.component.kind in AS_UPLOADED:
         return digest_bytes(content) == version.sha256
     try:
         return read_content(version.component.kind, content).sha256 == version.sha256
