@@ -71,6 +71,7 @@ class RequestView:
     prompt_hash: str
     prompt_hash_source: str
     model: str
+    models_seen: tuple[str, ...]
     failed: bool
     error_type: str
     tokens_in: int | None
@@ -154,6 +155,7 @@ def _view(row: Request, spans: list[Span], *, derived: bool) -> RequestView:
         prompt_hash=row.prompt_hash,
         prompt_hash_source=row.prompt_hash_source,
         model=row.model,
+        models_seen=tuple(row.models_seen),
         failed=row.failed,
         error_type=row.error_type,
         tokens_in=row.tokens_in,

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from audit import canonical, ledger, proofs, trail
+from audit.approval import model_names
 from releases import statement
 from releases.decisions import Unreadable, decision_body, replay
 from releases.gate.clearance import SIDES
 from releases.models import Decision, Pin, Release, SignOff
 from systems.kinds import Kind
-from systems.registry import content_of, is_intact
+from systems.registry import content_of, hashed_bytes, is_intact
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def reproduce(request: trail.RequestView, *, now: datetime) -> Reproduction:
         decision = decision_in_force(release, at=request.started_at)
         pins = list(release.pins.select_related("version", "component"))
         steps.append(_prompt_step(request, pins))
+        steps.append(_model_step(request, pins))
         steps.append(_contract_step(request))
         steps += _decision_steps(release, decision)
     return Reproduction(request.request_id, tuple(steps), release, decision)
@@ -85,6 +87,21 @@ def _prompt_step(request: trail.RequestView, pins: list[Pin]) -> Step:
             sentence = f"Version {version.number}; its text has the hash that the request carries."
             return Step("Prompt", True, sentence, {"version": str(version.pk), "sha256": version.sha256})
     return Step("Prompt", False, f"The request's prompt {request.prompt_hash} is not the one that the release pins.")
+
+
+def _model_step(request: trail.RequestView, pins: list[Pin]) -> Step:
+    """Every model that was called has a name that stands in a pinned version, whose content is hashed again."""
+    if not request.models_seen:
+        return Step("Model", None, "The request names no model.")
+    names: set[str] = set()
+    for version in (pin.version for pin in pins if pin.component.kind == Kind.MODEL):
+        if not is_intact(version, content_of(version)):
+            return Step("Model", False, f"The stored model {version.number} does not have its hash any more.")
+        deployment: Any = canonical.loads(hashed_bytes(version))
+        names.update(model_names(deployment))
+    if strange := sorted(set(request.models_seen) - names):
+        return Step("Model", False, f"The request called {', '.join(strange)}, which the release does not pin.")
+    return Step("Model", True, f"{', '.join(request.models_seen)}, which the release pins.", {"pinned": sorted(names)})
 
 
 def _contract_step(request: trail.RequestView) -> Step:

@@ -122,6 +122,9 @@ def test_another_id_another_prompt_and_another_decision_are_refused(answered, ex
 
 def test_a_model_that_the_release_does_not_pin_is_refused(now_stage):
     request = answer(now_stage, model="another-model")
+    here = {step.name: step for step in reproduce(request, now=timezone.now()).steps}
+    said = "The request called another-model, which the release does not pin."
+    assert (here["Model"].ok, here["Model"].sentence) == (False, said)
     with pytest.raises(NotReproduced, match="called another-model, which the release does not pin"):
         found_in(taking.take(request, now=timezone.now()), request.trace_id)
 
