@@ -11,6 +11,7 @@ Mutants that change no behaviour are named in EQUIVALENT, with the reason why no
 import argparse
 import ast
 import contextlib
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -30,7 +31,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = ("releases.gate.v1", "releases.gate.rules_v1", "releases.gate.clearance", "releases.gate")
-TESTS = ("test_gate.py", "test_clearance.py", "test_gate_edges.py", "test_golden.py", "test_fail_open.py")
+TESTS = ("test_clearance.py", "test_golden.py", "test_fail_open.py", "test_gate.py")
+# Properties over made-up facts take longer than all the rest: asked only about what the rest lets live.
+PROPERTIES = "taking_facts_away or brute_force"
 TIMEOUT_SECONDS = 60
 KILL_RATE = 0.95
 
@@ -194,10 +197,13 @@ def _tests(mutant: Mutant | None) -> int:
     if mutant:
         sys.meta_path.insert(0, Changed(mutant))
     plain = ["-q", "-x", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull, "--import-mode=importlib"]
-    paths = [str(path) for name in TESTS if (path := ROOT / "tests" / "releases" / name).exists()]
+    paths = [str(ROOT / "tests" / "releases" / name) for name in TESTS]
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        code = int(pytest.main([*plain, "--rootdir", str(ROOT), *paths]))
+        for chosen in (f"not ({PROPERTIES})", PROPERTIES):
+            code = int(pytest.main([*plain, "--rootdir", str(ROOT), "-k", chosen, *paths]))
+            if code:
+                break
     if mutant is None and code:
         os.write(2, out.getvalue().encode())
     return code
@@ -209,6 +215,8 @@ def survivors(chosen: list[Mutant], report: Callable[[str], None] = lambda line:
         if not killed(mutant):
             found.append(mutant)
             report(f"{number}/{len(chosen)} SURVIVED {mutant}")
+        if number % 50 == 0:
+            report(f"{number}/{len(chosen)} tried")
     return found
 
 
@@ -232,7 +240,7 @@ def main() -> int:
         print("The tests fail without any mutant.")
         return 2
     chosen = chosen_mutants(tuple(options.module or MODULES), options.sample)
-    left = survivors(chosen, print)
+    left = survivors(chosen, functools.partial(print, flush=True))
     rate = 1 - len(left) / len(chosen)
     print(f"{len(chosen)} mutants, {len(left)} survived: {rate:.1%} killed")
     return int(rate < KILL_RATE or any(mutant.kind == "comparison" for mutant in left))
