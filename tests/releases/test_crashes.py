@@ -6,6 +6,7 @@ A child process does the act and kills itself at a chosen point; the parent look
 import os
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,11 @@ from jobs.models import Event
 from releases.actions import rollout, signing
 from releases.decisions import standing
 from releases.gate.types import Question
-from releases.models import Decision, Release, SignOff
+from releases.models import Decision, Instruction, Release, Rollout, SignOff
+from releases.watching import WATCHED, watch
+from tests.releases.conftest import make_stage
+from tests.releases.ready import make_ready
+from tests.releases.test_rollout import windows
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(1800)]
 DIED, DONE, FAILED = 9, 0, 1
@@ -98,6 +103,17 @@ def traces_of_starting(release: Release) -> tuple[bool, int, int, int]:
     )
 
 
+def traces_of_promoting(release: Release) -> tuple[bool, bool, int, int, int, int]:
+    return (
+        Release.objects.get(pk=release.pk).state == "live",
+        Rollout.objects.get(release=release).state == Rollout.State.PASSED,
+        Decision.objects.filter(release=release, occasion="promoted").count(),
+        release.instructions.filter(act=Instruction.Act.PROMOTE).count(),
+        ledger.entries(subject=release.subject).filter(kind="release.promoted").count(),
+        Event.objects.filter(topic="releases.promoted", subject=release.subject).count(),
+    )
+
+
 def signs(stage: Any) -> Callable[[], object]:
     now, by = timezone.now(), stage.people.engineer2
     found = standing(stage.again(), Question.CANARY, now=now)
@@ -142,3 +158,28 @@ def test_a_crash_leaves_nothing_half_started(now_stage, every):
     walk.sign_both(now_stage.release, now_stage.people, now=now)
     act = lambda: rollout.start_rollout(release_id=now_stage.release.pk, by=now_stage.people.engineer, now=now)  # noqa: E731
     crash_everywhere(now_stage, act, traces_of_starting, every)
+
+
+@pytest.fixture
+def may_go_live(whole, monkeypatch):
+    """A canary of 24 hours without a breach, and both signatures for question two."""
+    began = timezone.now().replace(microsecond=0) - timedelta(hours=26)
+    for module in ("tests.releases.conftest", "tests.releases.ready"):
+        monkeypatch.setattr(f"{module}.NOW", began - timedelta(hours=1))
+    stage = make_ready(make_stage(whole))
+    walk.sign_both(stage.release, stage.people, now=began)
+    rollout.start_rollout(release_id=stage.release.pk, by=stage.people.engineer, now=began)
+    windows(stage, 24.5, since=began)
+    over = began + timedelta(hours=24, minutes=31)
+    watch(Rollout.objects.select_related(*WATCHED).get(release=stage.release), now=over)
+    walk.do_checklist(stage.release, stage.people, now=over, questions=("release",))
+    walk.sign_both(stage.release, stage.people, now=over + timedelta(minutes=10))
+    return stage
+
+
+@pytest.mark.parametrize("every", [30, pytest.param(1, marks=pytest.mark.long)])
+def test_a_crash_leaves_nothing_half_promoted(may_go_live, every):
+    """Live, with everything that says so, or in canary as before: never live without its decision."""
+    stage, now = may_go_live, timezone.now()
+    act = lambda: rollout.promote(release_id=stage.release.pk, by=stage.people.operator, now=now)  # noqa: E731
+    crash_everywhere(stage, act, traces_of_promoting, every)

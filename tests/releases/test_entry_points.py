@@ -15,25 +15,30 @@ from django.test import Client
 from accounts.actions import issue_token, revoke_role
 from demo import walk
 from readiness.celery import app
-from releases.actions import rollout
+from releases.actions import rollout, shadow
 from releases.decisions import standing
 from releases.errors import Refused
 from releases.gate.types import Question
 from releases.locking import lock
-from releases.models import Decision, Release, SignOff
+from releases.models import Decision, Release, ShadowRun, SignOff
 from tests.factories import NOW, sign_in
 from tests.releases.ready import make_ready
+from tests.releases.test_shadow import beside, planned
+
+__all__ = ["beside", "planned"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("readiness", "demo", "releases", "operations", "metrics", "systems", "accounts", "audit", "jobs", "web")
-ACTS = {"start_rollout", "promote", "sign_off"}
+ACTS = {"start_rollout", "start_shadow", "promote", "sign_off"}
 LATER = NOW + timedelta(minutes=30)
 # (file, act): browser, API, and the demo, which walks by the same actions. There is no task, command or admin page.
 CALLERS = {
     ("releases/views/release.py", "start_rollout"),
+    ("releases/views/release.py", "start_shadow"),
     ("releases/views/release.py", "promote"),
     ("releases/views/signing.py", "sign_off"),
     ("releases/api/views.py", "start_rollout"),
+    ("releases/api/views.py", "start_shadow"),
     ("releases/api/views.py", "promote"),
     ("releases/api/views.py", "sign_off"),
     ("demo/project.py", "start_rollout"),
@@ -100,11 +105,11 @@ def started(stage) -> bool:
 
 
 def tries(stage, user) -> list[int]:
-    """Start and promote, by browser and by API, as this person."""
+    """Start in the shadow, start and promote, by browser and by API, as this person."""
     client = sign_in(user)
     base = f"/systems/{stage.system.slug}/releases/{stage.release.label}/"
     answers = []
-    for act in ("start", "promote"):
+    for act in ("start-shadow", "start", "promote"):
         answers.append(client.post(f"{base}move/{act}/").status_code)
         answers.append(
             client.post(
@@ -125,7 +130,7 @@ def test_without_clearance_nobody_starts_by_any_route(ready):
         walk.sign(ready.release, "operations", by=people.engineer2, now=LATER)
     for user in (people.product, people.admin, people.engineer, people.engineer2, people.operator, people.auditor):
         assert set(tries(ready, user)) <= {403, 404, 409}, user
-        for act in (rollout.start_rollout, rollout.promote):
+        for act in (shadow.start_shadow, rollout.start_rollout, rollout.promote):
             with pytest.raises(Refused):
                 act(release_id=ready.release.pk, by=user, now=LATER)
     assert not started(ready)
@@ -151,13 +156,37 @@ def test_a_token_never_signs_starts_or_promotes(ready):
         system=ready.system.slug, by=people.admin, now=LATER,
     )  # fmt: skip
     client, headers = Client(), {"Authorization": f"Bearer {token}"}
-    for act in ("start", "promote", "roll-back"):
+    for act in ("start-shadow", "start", "promote", "roll-back"):
         answer = client.post(
             f"/api/releases/{ready.release.pk}/act", {"act": act}, content_type="application/json", headers=headers
         )
         assert answer.status_code == 403, answer.content
     assert client.get(f"/api/releases/{ready.release.pk}/sign-off/engineering", headers=headers).status_code == 403
     assert not started(ready)
+
+
+def test_of_a_shadow_run_that_may_start_the_wrong_ones_start_none(beside):
+    """It asks for no signatures, so only who asks stands in the way: by browser, by API, by the action, by a token."""
+    people, system = beside.people, beside.system
+    with time_machine.travel(LATER, tick=False):
+        [grant] = people.engineer2.grants.filter(role="engineering", revoked_at=None)
+        revoke_role(grant=grant, by=people.admin, now=LATER)
+        for user in (people.product, people.admin, people.auditor, people.engineer2):
+            assert set(tries(beside, user)) <= {403, 404}, user
+            with pytest.raises(Refused):
+                shadow.start_shadow(release_id=beside.release.pk, by=user, now=LATER)
+        _, token = issue_token(
+            owner=people.engineer, name="ci", scopes=["gate:read"], system=system.slug, by=people.admin, now=LATER
+        )
+        address, headers = f"/api/releases/{beside.release.pk}/act", {"Authorization": f"Bearer {token}"}
+        body = {"act": "start-shadow"}
+        assert Client().post(address, body, content_type="application/json", headers=headers).status_code == 403
+        assert Client().post(address, body, content_type="application/json").status_code in (401, 403)
+        assert not started(beside) and not ShadowRun.objects.exists()
+        right = sign_in(people.operator).post(
+            address, body, content_type="application/json", headers={"Idempotency-Key": "right"}
+        )
+        assert (right.status_code, beside.again().state) == (200, "shadow"), right.content
 
 
 def test_the_same_person_holds_one_side_by_every_route(ready):
