@@ -284,6 +284,7 @@ class Builder:
         self.say("Release 2026.10.4: checklist, drills, signatures")
         walk.drill(system, "rollback", people, now=at)
         walk.drill(system, "incident", people, now=at)
+        walk.budget_drill(system, people)
         at += timedelta(hours=1)
         release = open_release(system, people, "2026.10.4", "The first release.", sources["trail"], now=at)
         record_evaluation(system, sources["inspect"], "2026.10.4", now=at)

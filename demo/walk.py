@@ -5,13 +5,19 @@ of a rule.
 """
 
 import secrets
+import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from django.utils import timezone
+
 from accounts.models import User
+from audit import derivation, spanlog
+from operations import deliver, rehearsing
+from operations.actions.alarms import acknowledge
 from operations.actions.drills import end_drill, mark_recovered, plan_drill, start_drill
-from operations.models import Drill
+from operations.models import Delivery, Drill, Notification
 from releases.actions import checklist, signing
 from releases.actions.signing import Proof, statement_for
 from releases.decisions import standing
@@ -21,6 +27,8 @@ from releases.presenting.page import question_now
 from releases.standard.load import ItemDef
 from releases.standard.published import definition_of
 from systems.models import System
+
+BEATS = 40  # a span is summed up some seconds after it came
 
 
 class Team(Protocol):
@@ -116,6 +124,45 @@ def drill(system: System, kind: str, team: Team, *, now: datetime, minutes: int 
     log = "The alert fired after one minute. The rollback was triggered by hand and took effect at once."
     written = well + timedelta(minutes=minutes / 4)
     return end_drill(drill=running, outcome="passed", log=log, by=team.operator, now=written)
+
+
+def budget_drill(system: System, team: Team) -> Drill:
+    """A budget drill, passed: the alarm went out for real, and its delay is what the gate judges."""
+    drill = start_budget_drill(system, team)
+    work_until_ended(drill)
+    alarm = Notification.objects.get(subject=f"drill:{drill.pk}")
+    acknowledge(notification=alarm, by=team.operator2, now=timezone.now())
+    return drill
+
+
+def start_budget_drill(system: System, team: Team) -> Drill:
+    """The product runs it from here: synthetic spending crosses the cap, under a label of its own."""
+    planned = plan_drill(
+        system=system,
+        kind=Drill.Kind.BUDGET_ALARM,
+        environment="staging",
+        plan="Synthetic spending crosses the daily cap; everybody on call must have the alarm in time.",
+        participants=[team.operator2],
+        by=team.operator,
+        now=timezone.now(),
+        by_product=True,
+    )
+    return start_drill(drill=planned, by=team.operator, now=timezone.now())
+
+
+def work_until_ended(drill: Drill) -> None:
+    """What the worker does while a drill of the product runs."""
+    for _ in range(BEATS):
+        rehearsing.advance_all(now=timezone.now())
+        spanlog.sequence(now=timezone.now())
+        derivation.derive(now=timezone.now())
+        for delivery in Delivery.objects.filter(notification__subject=f"drill:{drill.pk}", state="waiting"):
+            deliver.attempt(str(delivery.pk), now=timezone.now())
+        drill.refresh_from_db()
+        if drill.state == Drill.State.ENDED:
+            return
+        time.sleep(0.5)
+    raise RuntimeError("The budget drill did not come to its end; the worker's log may say why.")
 
 
 def sign(release: Release, side: str, *, by: User, now: datetime, question: Question | None = None) -> SignOff:

@@ -14,6 +14,7 @@ urlpatterns = [
     path(_SYSTEM + "budget", systems.Budget.as_view(), name="budget"),
     path(_SYSTEM + "status", systems.Status.as_view(), name="status"),
     path(_SYSTEM + "alarms", systems.Alarms.as_view(), name="alarms"),
+    path(_SYSTEM + "alarms/delays", systems.AlarmDelays.as_view(), name="alarm-delays"),
     path(_SYSTEM + "alarms/<uuid:notification_id>/acknowledge", systems.Acknowledge.as_view(), name="acknowledge"),
     path(_SYSTEM + "reviews", reviews.Reviews.as_view(), name="reviews"),
     path(_REVIEW, reviews.ReviewDetail.as_view(), name="review"),

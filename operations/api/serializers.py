@@ -11,7 +11,7 @@ from operations.budget import NANO, BudgetState
 from operations.drill_schedule import Scheduled
 from operations.models import Channel, Delivery, Drill, Freeze, StatusChange
 from operations.presenters import TOPICS
-from operations.queries import Alarm
+from operations.queries import Alarm, AlarmDelays
 from operations.rules import SIDES, StatusState
 
 
@@ -327,4 +327,22 @@ def alarm(found: Alarm) -> dict[str, Any]:
         "acknowledged_by": row.acknowledged_by.actor_id if row.acknowledged_by else None,
         "acknowledged_at": row.acknowledged_at,
         "escalated_at": row.escalated_at,
+    }
+
+
+class AlarmDelaysSerializer(serializers.Serializer[Any]):
+    alarms = serializers.IntegerField()
+    undelivered = serializers.IntegerField(help_text="They count with their age.")
+    worst_seconds = serializers.IntegerField(allow_null=True)
+    typical_seconds = serializers.IntegerField(allow_null=True, help_text="The median.")
+    limit_seconds = serializers.IntegerField()
+
+
+def alarm_delays(found: AlarmDelays, *, limit: int) -> dict[str, Any]:
+    return {
+        "alarms": found.alarms,
+        "undelivered": found.undelivered,
+        "worst_seconds": seconds(found.worst),
+        "typical_seconds": seconds(found.typical),
+        "limit_seconds": limit,
     }

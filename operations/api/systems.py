@@ -16,9 +16,9 @@ from operations.actions.freezes import confirm_mitigation, impose_freeze, record
 from operations.actions.status import change_status
 from operations.api import serializers
 from operations.api.base import SystemView
-from operations.budget import budget_state, lately
+from operations.budget import budget_state, lately, limits_of
 from operations.models import Freeze, Notification
-from operations.queries import alarms, status_now
+from operations.queries import alarm_delays, alarms, status_now
 from web.idempotency import idempotent
 
 
@@ -110,6 +110,17 @@ class Alarms(SystemView):
         """Alarms of the last thirty days, with the time from breach to arrival."""
         found = alarms(self.system(request, slug), timezone.now())
         return Response([serializers.alarm(one) for one in found])
+
+
+class AlarmDelays(SystemView):
+    required_scopes = {"GET": "status:read"}
+
+    @extend_schema(responses=serializers.AlarmDelaysSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """How long the budget alarms of the last thirty days took from breach to arrival; drills count."""
+        system = self.system(request, slug)
+        found = alarm_delays(system, timezone.now())
+        return Response(serializers.alarm_delays(found, limit=limits_of(system).alarm_delay_max_s))
 
 
 class Acknowledge(SystemView):

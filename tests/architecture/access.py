@@ -185,6 +185,7 @@ ROWS: dict[str, Access] = {
     "operations_api:budget": SYSTEM,
     "operations_api:status": SYSTEM,
     "operations_api:alarms": SYSTEM,
+    "operations_api:alarm-delays": SYSTEM,
     "operations_api:acknowledge": SYSTEM,
     "operations_api:reviews": SYSTEM,
     "operations_api:review": SYSTEM,

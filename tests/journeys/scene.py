@@ -7,6 +7,7 @@ is done here by the same actions; and a day passes, since nobody waits for one i
 import json
 import os
 import sys
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,9 +27,11 @@ from demo import walk  # noqa: E402
 from demo.project import PEOPLE, People, make_versions  # noqa: E402
 from metrics.actions.sources import create_source  # noqa: E402
 from operations.actions.channels import create_channel, send_test  # noqa: E402
+from operations.queries import latest_passed  # noqa: E402
 from releases.models import Release, Rollout  # noqa: E402
 from systems.models import System  # noqa: E402
 
+DRILL_WITHIN = 120  # seconds
 PASSWORD = "a-journey-of-a-thousand-miles"
 
 
@@ -75,6 +78,7 @@ def components(slug: str, prometheus: str, webhook: str) -> dict[str, str]:
         system=system, name="On call", kind="webhook", target=webhook, by=everybody.admin, now=now
     )
     send_test(channel=channel, by=everybody.admin, now=now)
+    walk.start_budget_drill(system, everybody)  # which the worker runs while the journey goes on
     tokens = {}
     for scope in ("ingest", "gate:read"):
         _, tokens[scope] = issue_token(
@@ -97,9 +101,15 @@ def checklist(slug: str, label: str, question: str, but: list[str]) -> None:
 
 
 def drills(slug: str) -> None:
-    """Rehearsals of twenty minutes ago: their times are those of the acts, which happen one after another."""
+    """Rehearsals whose times are those of the acts, which happen one after another; and the product's own, which the
+    worker has brought to its end."""
+    system = System.objects.get(slug=slug)
     for kind in ("rollback", "incident"):
-        walk.drill(System.objects.get(slug=slug), kind, team(), now=timezone.now(), minutes=0)
+        walk.drill(system, kind, team(), now=timezone.now(), minutes=0)
+    deadline = time.monotonic() + DRILL_WITHIN
+    while latest_passed(system, "budget_alarm", now=timezone.now(), validity_days=1) is None:
+        assert time.monotonic() < deadline, "The worker did not bring the budget drill to its end."
+        time.sleep(0.5)
 
 
 def a_day_passes(slug: str, label: str, hours: int) -> str:

@@ -16,7 +16,9 @@ from playwright.sync_api import Page
 
 from accounts.actions import enrol_totp, grant_role
 from accounts.roles import Role
+from demo import walk
 from operations import deliver
+from operations.models import Drill
 from releases.judging import judge_waiting
 from releases.models import Release
 from releases.standard.load import ItemDef, StandardDef, shipped
@@ -32,7 +34,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.browser, pytest.mark.timeout(60
 SLUG, LABEL = "support-bot", "2026.11.2"
 SYSTEM, RELEASE = f"/systems/{SLUG}/", f"/systems/{SLUG}/releases/{LABEL}/"
 # What the house asks besides what is measured: one item for each way an item is done.
-HOUSE = ("contracts.canonical-output", "cost.alarm-delay", "compliance.data-rules", "ownership.product-acknowledgement")
+HOUSE = (
+    "contracts.canonical-output",
+    "cost.alert-routing",
+    "compliance.data-rules",
+    "ownership.product-acknowledgement",
+)
 
 
 def come(browser_page: BrowserPage) -> tuple[Keyboard, Keyboard]:
@@ -156,6 +163,23 @@ def make_it_watched(ann: Keyboard, ben: Keyboard) -> None:
         ann.press(ann.button("End the drill"))
         ann.press(ann.page.locator("#confirm [value=yes]"))
         ann.heading("What was learnt")
+    let_the_product_rehearse(ann)
+
+
+def let_the_product_rehearse(ann: Keyboard) -> None:
+    """The budget alarm, whose delay the gate judges: the product breaks and measures, a person only asks for it."""
+    ann.page.goto(reverse("operations:drills", args=[SLUG]))
+    ann.letter("n")
+    ann.choose(ann.page.locator("#plan [name=kind]"), "Budget alarm")
+    ann.into(ann.page.locator("#plan [name=plan]"), "Synthetic spending crosses the cap.")
+    ann.press(ann.page.locator("#plan [name=by_product]"), "Space")
+    ann.press(ann.page.locator("#plan").get_by_role("button", name="Plan"))
+    ann.press(ann.button("Let the product run it"))
+    ann.sees("The product runs it")
+    with between_requests:
+        walk.work_until_ended(Drill.objects.get(by_product=True))
+    ann.page.reload()
+    ann.heading("What was learnt")
 
 
 def open_the_release(ann: Keyboard, standard: str) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import DatabaseError, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from audit import derivation, spanlog
@@ -17,8 +18,10 @@ from operations import deliver
 from operations.actions.channels import create_channel
 from operations.budget import budget_state, day_of
 from operations.budget_watch import watch, watch_all
+from operations.conditions import begin
 from operations.models import BudgetAlarm, Notification
-from operations.queries import alarm_delays, alarms
+from operations.notify import notify
+from operations.queries import ALARM_TOPIC, BUDGET_TOPICS, AlarmDelays, alarm_delays, alarms
 from systems.actions.policies import approve_policy, propose_policy
 from tests.audit import sending
 
@@ -92,6 +95,29 @@ def test_an_alarm_that_reached_nobody_counts_with_its_age(system, noon):
     delays = alarm_delays(system, noon + timedelta(minutes=20))
     assert (delays.alarms, delays.undelivered) == (1, 1)
     assert timedelta(minutes=19) < delays.worst <= timedelta(minutes=20)
+    assert alarm_delays(system, noon + timedelta(days=31)).worst is None
+
+
+def test_the_delays_that_are_judged_are_those_of_budget_alarms(system, admin, noon, client, settings):
+    settings.REQUIRE_MFA = False
+    for number, (topic, took) in enumerate((*((topic, 20) for topic in BUDGET_TOPICS), (ALARM_TOPIC, 90))):
+        told = notify(
+            topic=topic, system=system, subject="x", title="x", body="x", url="", now=noon, breach_at=noon,
+            key=str(number),
+            people=[admin],
+        )  # fmt: skip
+        told.deliveries.update(sent_at=noon + timedelta(seconds=took))
+    begin(
+        system=system, kind="silence", title="Quiet", said="Quiet.", began_at=noon - timedelta(hours=1), now=noon,
+    )  # fmt: skip
+    found = alarm_delays(system, noon + timedelta(minutes=1))
+    assert found == AlarmDelays(alarms=5, undelivered=0, worst=timedelta(seconds=90), typical=timedelta(seconds=20))
+    client.force_login(admin)
+    with time_machine.travel(noon + timedelta(minutes=1), tick=False):
+        said = client.get(reverse("operations_api:alarm-delays", args=[system.slug])).json()
+    assert said == {
+        "alarms": 5, "undelivered": 0, "worst_seconds": 90, "typical_seconds": 20, "limit_seconds": 300,
+    }  # fmt: skip
 
 
 def test_a_new_day_starts_with_an_unspent_budget(system, noon):

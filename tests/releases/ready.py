@@ -1,12 +1,14 @@
 """A release that may go to its canary: items done, drills passed, an alarm channel proven, an evaluation judged."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from demo import walk
 from metrics.evaluation import parse, record_run
 from metrics.models import EvaluationRun
-from operations.models import Channel
+from operations.models import Channel, Delivery, Notification
+from operations.queries import ALARM_TOPIC
 from releases.judging import judge_waiting
 from tests.factories import NOW
 
@@ -15,8 +17,9 @@ INSPECT = SAMPLES / "inspect" / "0.3.285"
 
 
 def prove_channel(system: Any, *, by: Any, now: Any = NOW) -> None:
-    """A channel on which a test message has arrived. What arriving takes is tested in tests/operations."""
-    Channel.objects.create(
+    """A channel on which a test message has arrived, and a budget alarm within nine seconds. What arriving takes is
+    tested in tests/operations."""
+    channel = Channel.objects.create(
         system=system,
         kind="email",
         name="On call",
@@ -25,6 +28,15 @@ def prove_channel(system: Any, *, by: Any, now: Any = NOW) -> None:
         created_at=now,
         tested_at=now,
     )
+    alarm = Notification.objects.create(
+        topic=ALARM_TOPIC, system=system, subject="drill:1", key=f"drill:{system.pk}", title="Drill", body="Drill",
+        breach_at=now, created_at=now,
+    )  # fmt: skip
+    took = timedelta(seconds=9)
+    Delivery.objects.create(
+        notification=alarm, channel=channel, state=Delivery.State.SENT, sent_at=now + took, delay=took, attempts=1,
+        next_at=now, created_at=now,
+    )  # fmt: skip
 
 
 def record_evaluation(stage: Any, label: str = "2026.11.2", *, now: Any = NOW) -> EvaluationRun:

@@ -15,7 +15,7 @@ from tests.factories import NOW
 pytestmark = pytest.mark.django_db
 
 
-def attach(stage, key="cost.alarm-delay"):
+def attach(stage, key="cost.alert-routing"):
     return attach_evidence(
         release_id=stage.release.pk, key=key, kind="file", title="Three runs", content=b"a,b\n",
         media_type="text/csv", by=stage.people.operator, now=NOW,
@@ -32,7 +32,7 @@ def test_it_is_told_once_when_it_lapses(stage):
     assert event.payload["breach_at"] == evidence.valid_until.isoformat()
     call("operations.handlers.tell_people", event)
     alarm = Notification.objects.get(topic=TOPIC)
-    assert alarm.breach_at == evidence.valid_until and "cost.alarm-delay" in alarm.body
+    assert alarm.breach_at == evidence.valid_until and "cost.alert-routing" in alarm.body
     assert alarm.title.startswith("Evidence of") and alarm.url
     assert {delivery.person.name for delivery in alarm.deliveries.exclude(person=None)}
 
@@ -40,7 +40,7 @@ def test_it_is_told_once_when_it_lapses(stage):
 def test_what_was_replaced_or_belongs_to_a_finished_release_wakes_nobody(stage):
     first = attach(stage)
     attach_evidence(
-        release_id=stage.release.pk, key="cost.alarm-delay", kind="file", title="Newer", content=b"c,d\n",
+        release_id=stage.release.pk, key="cost.alert-routing", kind="file", title="Newer", content=b"c,d\n",
         media_type="text/csv", by=stage.people.operator, now=NOW + timedelta(days=5), replace=True,
     )  # fmt: skip
     look(now=first.valid_until + timedelta(minutes=1))

@@ -10,7 +10,8 @@ from demo import walk
 from operations.actions.channels import switch_channel
 from operations.actions.drills import end_drill, plan_drill, start_drill
 from operations.actions.freezes import impose_freeze
-from operations.models import Channel, Drill
+from operations.models import Channel, Delivery, Drill, Notification
+from operations.queries import ALARM_TOPIC
 from releases.decisions import standing
 from releases.gate.types import Question
 from releases.judging import judge_waiting
@@ -27,8 +28,11 @@ def ready(stage, *, without=""):
     for kind in ("rollback", "incident"):
         if kind != without:
             walk.drill(stage.system, kind, stage.people, now=NOW)
-    if without != "channel":
-        prove_channel(stage.system, by=stage.people.operator)
+    prove_channel(stage.system, by=stage.people.operator)
+    if without == "channel":
+        Channel.objects.update(tested_at=None)
+    if without == "alarm":
+        Notification.objects.filter(topic=ALARM_TOPIC).delete()
     record_evaluation(stage)
     judge_waiting(now=NOW)
     return stage
@@ -50,11 +54,21 @@ def test_with_all_of_them_it_says_go(stage):
         ("rollback", "No rollback drill has been passed."),
         ("incident", "No incident drill has been passed."),
         ("channel", "A budget alarm would reach nobody: connect a channel."),
+        ("alarm", "No alarm has been delivered in the last 30 days. Run a budget alarm drill."),
     ],
 )
 def test_one_fact_that_is_not_there_blocks(stage, without, words):
     (sentence,) = missing(ready(stage, without=without))
     assert words in sentence
+
+
+def test_a_budget_alarm_that_came_late_blocks(stage):
+    ready(stage)
+    Delivery.objects.update(sent_at=NOW + timedelta(minutes=5))
+    assert missing(stage) == set()
+    Delivery.objects.update(sent_at=NOW + timedelta(minutes=5, seconds=0.1))
+    (sentence,) = missing(stage)
+    assert "The slowest alarm took 301 seconds; 300 are allowed." in sentence
 
 
 def test_a_freeze_blocks(stage):
