@@ -8,19 +8,19 @@ from email import message_from_bytes
 from email.policy import default
 
 import pytest
+import time_machine
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from operations import deliver
+from operations import budget_watch, deliver, health_watch
 from operations.actions.reviews import note_launch
-from operations.budget_watch import watch_all
 from operations.models import Channel, Delivery, Review
 from operations.queries import active_freezes, alarm_delays
 from tests.operations.test_budget_watch import spend
 
 pytestmark = [pytest.mark.django_db, pytest.mark.browser, pytest.mark.timeout(300)]
 HERE = "/systems/support-bot/operations/"
-WHY = "Nobody knows yet why it costs so much."
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def come(browser_page, people, settings):
 
 def work():
     """What the worker does every few seconds."""
-    watch_all(now=timezone.now())
+    budget_watch.watch_all(now=timezone.now())
+    health_watch.watch_all(now=timezone.now())
     for delivery in deliver.due(timezone.now()):
         deliver.attempt(str(delivery.pk), now=timezone.now())
 
@@ -53,6 +54,9 @@ def press(page, name):
 
 def test_from_an_alarm_to_the_review_after_the_launch(system, come, browser_page, inbox, receiver, admin, now):
     note_launch(system=system, label="2026.11.1", at=now - timedelta(days=2), now=now)
+    for days in range(1, 4):
+        with time_machine.travel(now - DAY * days, tick=False):
+            spend(system, "10", timezone.now())
     connect(browser_page(user=admin), receiver)
     oli = come("Oli", "operations")
     for dollars, words in (("45", "comes close to its budget"), ("5.5", "has used up its budget")):
@@ -70,9 +74,12 @@ def test_from_an_alarm_to_the_review_after_the_launch(system, come, browser_page
     oli.get_by_role("button", name="Acknowledge").first.click()
     expect(oli.get_by_text("You have it: it is not escalated.")).to_be_visible()
 
-    press_with(oli, "Freeze", Reason=WHY)
-    assert active_freezes(system, timezone.now())[0].reason == WHY
+    (freeze,) = active_freezes(system, timezone.now())
+    assert (freeze.cause, freeze.imposed_by) == ("cost_spike", None), "the product froze it by itself"
+    assert "4.5 times the usual 10.00 USD" in freeze.reason
+    expect(oli.get_by_text(freeze.reason).first).to_be_visible()
     mitigate_and_lift(come)
+    work()
     assert active_freezes(system, timezone.now()) == []
     review(come("Pia", "product"))
 
@@ -89,14 +96,6 @@ def connect(page, receiver):
     page.get_by_role("row", name="Incident bot").get_by_role("button", name="Test").click()
     work()
     assert Channel.objects.get().tested_at is not None
-
-
-def press_with(page, name, **fields):
-    page.get_by_role("button", name=name).first.click()
-    form = page.get_by_role("dialog")
-    for label, text in fields.items():
-        form.get_by_label(label).fill(text)
-    form.get_by_role("button", name=name).click()
 
 
 def mitigate_and_lift(come):
