@@ -9,7 +9,7 @@ from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import User
 from accounts.queries import roles_of
-from operations.models import Channel, Delivery, Drill, Freeze, Notification, RunbookVersion, StatusChange
+from operations.models import Channel, Delivery, Drill, Freeze, Incident, Notification, RunbookVersion, StatusChange
 from operations.rules import Person, StatusState
 from systems.models import System
 from web.problems import NotFound
@@ -108,6 +108,14 @@ def alarm_delays(system: System, now: datetime, *, days: int = 30) -> AlarmDelay
 def channels_for(system: System | None) -> QuerySet[Channel]:
     """Channels that hear of a system: its own and the organisation's."""
     return Channel.objects.filter(Q(system=None) | Q(system=system)).select_related("system")
+
+
+def incidents_of(system: System, *, request: str = "", release: str = "") -> QuerySet[Incident]:
+    """Incidents of a system; of these, where named, the ones that name a request or a release."""
+    found = Incident.objects.filter(system=system)
+    if request:
+        found = found.filter(requests__contains=[request])
+    return found.filter(release_label=release) if release else found
 
 
 def newest_versions(system: System) -> QuerySet[RunbookVersion]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +17,7 @@ from operations.api.base import CURSOR, SystemView
 from operations.api.serializers import valid
 from operations.errors import InvalidInput
 from operations.models import FollowUp, Incident
+from operations.queries import incidents_of
 from web.idempotency import idempotent
 from web.paging import keyset_page
 
@@ -76,6 +77,10 @@ class IncidentPageSerializer(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True, help_text="Cursor of the next page.")
 
 
+ABOUT = (
+    OpenApiParameter("request", str, description="Only those that name this request."),
+    OpenApiParameter("release", str, description="Only those of this release."),
+)
 PLAIN = (
     "title",
     "severity",
@@ -117,9 +122,10 @@ def member_of(email: str) -> User:
 class Incidents(SystemView):
     required_scopes = {"GET": "status:read"}
 
-    @extend_schema(responses=IncidentPageSerializer, operation_id="incidents_list", parameters=[CURSOR])
+    @extend_schema(responses=IncidentPageSerializer, operation_id="incidents_list", parameters=[CURSOR, *ABOUT])
     def get(self, request: Request, slug: str) -> Response:
-        rows = Incident.objects.filter(system=self.system(request, slug))
+        about = {one.name: request.query_params.get(one.name, "") for one in ABOUT}
+        rows = incidents_of(self.system(request, slug), **about)
         page = keyset_page(rows, order=("-opened_at", "-pk"), cursor=request.query_params.get("cursor"))
         return Response({"results": [shown(row) for row in page.items], "next": page.next_cursor})
 

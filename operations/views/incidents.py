@@ -12,6 +12,7 @@ from operations import rules
 from operations.actions import incidents as act
 from operations.forms_incidents import FollowUpForm, IncidentForm, NoteForm, PostMortemForm
 from operations.models import FollowUp, Incident
+from operations.queries import incidents_of
 from operations.views.shared import Visit, checked, visit, why_not
 from web.paging import keyset_page
 
@@ -19,17 +20,17 @@ from web.paging import keyset_page
 @require_http_methods(["GET", "POST"])
 def incidents(request: HttpRequest, slug: str) -> HttpResponse:
     there = visit(request, slug)
-    form = IncidentForm(request.POST or None)
+    about = {name: request.GET.get(name, "") for name in ("request", "release")}
+    form = IncidentForm(request.POST or None, initial={"requests": about["request"], "release_label": about["release"]})
     if request.method == "POST" and form.is_valid():
         made = act.open_incident(system=there.system, by=there.user, now=there.now, **form.values(there.now))
         messages.success(request, "The incident is open, and everybody who must know is told.")
         return redirect("operations:incident", slug, made.pk)
-    rows = Incident.objects.filter(system=there.system).annotate(
-        waiting=Count("follow_ups", filter=Q(follow_ups__done_at=None))
-    )
+    rows = incidents_of(there.system, **about).annotate(waiting=Count("follow_ups", filter=Q(follow_ups__done_at=None)))
     context = {
         **there.frame("operations:incidents"),
         "page": keyset_page(rows, order=("-opened_at", "-pk"), cursor=request.GET.get("cursor")),
+        "about": about,
         "form": form,
         "reason": why_not(rules.open_incident(there.person)),
     }

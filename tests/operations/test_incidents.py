@@ -82,3 +82,22 @@ def test_what_is_refused(system, other_system, team, people, incident, now):
         open_incident(
             system=other_system, title="x", severity="minor", began_at=now, by=people("Ina", system="search"), now=now
         )
+
+
+def test_request_release_and_incident_lead_to_each_other(system, team, incident, now, client, settings):
+    settings.REQUIRE_MFA = False
+    client.force_login(team["oli"])
+    open_incident(
+        system=system, title="Slow", severity="minor", began_at=now, release_label="8", by=team["oli"], now=now
+    )
+    pages = {asked: client.get(f"/systems/{system.slug}/operations/incidents/?{asked}") for asked in
+             ("request=req-1", "release=7", "release=8", "request=req")}  # fmt: skip
+    shown = {asked: [one.title for one in page.context["page"].items] for asked, page in pages.items()}
+    assert shown == {
+        "request=req-1": ["Empty answers"], "release=7": ["Empty answers"], "release=8": ["Slow"], "request=req": [],
+    }  # fmt: skip
+    assert "req-1</textarea>" in pages["request=req-1"].content.decode(), "one that is opened from here names it"
+    api = client.get(f"/api/systems/{system.slug}/incidents?request=req-1").json()["results"]
+    assert [one["title"] for one in api] == ["Empty answers"]
+    page = client.get(f"/systems/{system.slug}/operations/incidents/{incident.pk}/").content.decode()
+    assert f"/systems/{system.slug}/releases/7/" in page and "?q=req-1" in page
