@@ -14,10 +14,12 @@ from django.db import transaction
 from django.urls import reverse
 
 from audit import trail
+from audit.actors import SYSTEM
 from audit.fingerprints import approve
 from audit.ingest.receive import receive
 from audit.ingest.wire import WireSpan
 from audit.models import Fingerprint
+from audit.retention import LEAST, set_retention
 from operations import health, numbers
 from operations.actions.drills import end_by_product, note_moment
 from operations.answering import signed
@@ -186,8 +188,10 @@ def _page(drill: Drill) -> str:
 
 def _send(drill: Drill, spans: list[WireSpan], *, now: datetime) -> None:
     """Through the ingest of every request. The ids are the drill's: sent again, they are kept once. Under the label of
-    the drill this traffic is approved, so that it alarms nobody as unknown."""
+    the drill this traffic is approved, so that it alarms nobody as unknown, and is kept as short as anything can be:
+    a day of spans leaves only when no label needs it."""
     if not Fingerprint.objects.filter(system=drill.trail_label).exists():
+        set_retention(system=drill.trail_label, days=LEAST, payload_days=1, by=SYSTEM, now=now)
         fingerprint = {"release": [SYNTHETIC], "model": [SYNTHETIC]}
         approve(system=drill.trail_label, release_label=SYNTHETIC, release_id=str(drill.pk), fingerprint=fingerprint,
                 share=None, now=_since(drill))  # fmt: skip

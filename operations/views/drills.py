@@ -56,14 +56,17 @@ def drills(request: HttpRequest, slug: str) -> HttpResponse:
 def drill(request: HttpRequest, slug: str, drill_id: UUID) -> HttpResponse:
     there = visit(request, slug)
     found = _drill(there, drill_id)
-    return _page(request, there, found, EndForm(by_product=found.by_product))
+    response = _page(request, there, found, EndForm(by_product=found.by_product))
+    if request.headers.get("HX-Request") and found.state == Drill.State.ENDED:
+        response["HX-Refresh"] = "true"  # the timeline has followed until here; the rest of the page changes now
+    return response
 
 
 @require_POST
 def start(request: HttpRequest, slug: str, drill_id: UUID) -> HttpResponse:
     there = visit(request, slug)
     found = act.start_drill(drill=_drill(there, drill_id), by=there.user, now=there.now)
-    runs = "The product runs it: look here again in a minute." if found.by_product else "The clock runs."
+    runs = "The product runs it: this page follows." if found.by_product else "The clock runs."
     messages.success(request, runs)
     return _back(found)
 
@@ -139,6 +142,7 @@ def _page(request: HttpRequest, there: Visit, found: Drill, form: EndForm) -> Ht
             **there.frame("operations:drills"),
             "drill": found,
             "events": _events(found),
+            "followed": found.by_product and found.state == Drill.State.RUNNING,
             "participants": found.participants.order_by("name"),
             "moment_form": MomentForm(),
             "form": form,

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from audit import derivation, spanlog
+from audit import derivation, retention, spanlog, trail
 from audit.actors import SYSTEM
 from audit.ledger import entries
 from jobs.models import Event
@@ -94,6 +94,8 @@ def test_a_budget_drill_spends_nothing_and_alarms_everybody(clock, system, oli, 
     assert len(inbox.to(oli.email)) == 1
     now = timezone.now()
     assert budget_state(system, now).spent_nanousd == 0 and not BudgetAlarm.objects.exists()
+    assert trail.rates(system.slug, since=now - timedelta(days=1), until=now).requests == 0, "it counts nowhere"
+    assert retention.kept(drill.trail_label) == (30, 1) and retention.kept(system.slug) == (400, 400)
     assert alarm_delays(system, now).worst == drill.measured  # a measured alarm, like any other
     record = Event.objects.get(topic="operations.record-made").payload
     assert record["record"] == "drill.budget" and record["by"] == oli.actor_id
@@ -254,6 +256,8 @@ def test_its_page_says_who_runs_it_and_offers_only_to_break_it_off(clock, system
     assert "Let the product run it" in client.get(page).content.decode()
     client.post(reverse("operations:drill-start", args=[system.slug, drill.pk]))
     shown = client.get(page).content.decode()
+    follows = 'hx-trigger="every 2s"'
+    assert follows in shown and "HX-Refresh" not in client.get(page, headers={"HX-Request": "true"})
     assert "Break it off" in shown and 'value="failed"' in shown and 'value="passed"' not in shown
     assert "stop the clock" not in shown
     assert "runs now" in client.get(reverse("operations:drills", args=[system.slug])).content.decode()
@@ -261,6 +265,8 @@ def test_its_page_says_who_runs_it_and_offers_only_to_break_it_off(clock, system
     assert client.post(end, {"outcome": "passed", "log": "x"}).status_code == 422
     client.post(end, {"outcome": "failed", "log": "Not now."})
     assert Drill.objects.get().outcome == "failed"
+    ended = client.get(page, headers={"HX-Request": "true"})
+    assert ended["HX-Refresh"] == "true" and follows not in ended.content.decode()
 
 
 def test_a_drill_is_planned_by_its_form_with_runbook_day_and_webhook(clock, system, oli, bot, client, settings):
