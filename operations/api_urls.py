@@ -22,6 +22,7 @@ urlpatterns = [
     path(_REVIEW + "/roster/<uuid:line_id>", reviews.Line.as_view(), name="review-line"),
     path(_SYSTEM + "budget/tenants", budgets.TenantBudgets.as_view(), name="tenant-budgets"),
     path(_SYSTEM + "budget/tenants/<str:tenant>", budgets.TenantBudgetState.as_view(), name="tenant-budget"),
+    path(_SYSTEM + "budget/weeks", budgets.BudgetWeeks.as_view(), name="budget-weeks"),
     path(_SYSTEM + "budget/plan", budgets.BudgetPlan.as_view(), name="budget-plan"),
     path(_SYSTEM + "objectives", budgets.Objectives.as_view(), name="objectives"),
     path(_SYSTEM + "incidents", incidents.Incidents.as_view(), name="incidents"),

@@ -18,6 +18,7 @@ from operations.api.base import SystemView
 from operations.api.incidents import member_of
 from operations.api.serializers import usd, valid
 from operations.budget import day_of, judge, lately
+from operations.budget_weeks import model_of, weeks
 from operations.models import TenantBudget
 from operations.numbers import objectives_of
 from operations.objectives import WINDOW_DAYS, Objective
@@ -135,7 +136,43 @@ class BudgetPlanSerializer(serializers.Serializer[Any]):
     month_usd = serializers.CharField()
 
 
+class BudgetWeeksSerializer(serializers.Serializer[Any]):
+    days = serializers.ListField(child=serializers.DictField(), help_text="Of two weeks: day, spent_usd.")
+    this_week_usd = serializers.CharField()
+    last_week_usd = serializers.CharField()
+    change = serializers.CharField(allow_null=True, help_text="A share; null where the week before spent nothing.")
+    change_max = serializers.CharField()
+    within = serializers.BooleanField()
+
+
+class BudgetWeeks(SystemView):
+    required_scopes = {"GET": "status:read"}
+
+    @extend_schema(responses=BudgetWeeksSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """Spending by budget day, and the change from week to week beside what the policy allows."""
+        found = weeks(self.system(request, slug), now=timezone.now())
+        return Response(
+            {
+                "days": [{"day": day.isoformat(), "spent_usd": usd(spent)} for day, spent in found.days],
+                "this_week_usd": usd(found.this_week),
+                "last_week_usd": usd(found.last_week),
+                "change": str(found.change) if found.change is not None else None,
+                "change_max": str(found.limit),
+                "within": found.within,
+            }
+        )
+
+
 class BudgetPlan(SystemView):
+    required_scopes = {"GET": "status:read"}
+
+    @extend_schema(responses=BudgetPlanInSerializer, operation_id="budget_model")
+    def get(self, request: Request, slug: str) -> Response:
+        """Where the calculator starts: averages of the trail's last seven days, and what a token cost in them."""
+        found = model_of(self.system(request, slug), now=timezone.now())
+        return Response({name: str(amount) for name, amount in found.items()})
+
     @extend_schema(request=BudgetPlanInSerializer, responses=BudgetPlanSerializer)
     def post(self, request: Request, slug: str) -> Response:
         """Calculates a cap and an alert from averages. It changes nothing: the policy is proposed apart."""

@@ -1,5 +1,6 @@
 """Rehearsals: the list, a new one, and the page on which one is run."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
@@ -153,26 +154,30 @@ def _page(request: HttpRequest, there: Visit, found: Drill, form: EndForm) -> Ht
 
 
 def _events(found: Drill) -> list[dict[str, object]]:
-    """The timeline, newest first: what the clock knows, and what people noted."""
-    events: list[dict[str, object]] = [
-        {
-            "status": "noted",
-            "sentence": moment.text,
-            "who": moment.by.name if moment.by else "",
-            "at": moment.at,
-            "absolute": True,
-        }
+    """The timeline, newest first: what the clock knows, and what people noted. Of one moment the mark comes last."""
+    moments = [
+        (moment.at, "noted", moment.text, moment.by.name if moment.by else "")
         for moment in found.moments.select_related("by")
     ]
+    seen = found.by_product and found.recovered_at  # by the product, not by whoever started it
     marks = [
         (found.planned_at, "open", "planned it", found.planned_by),
         (found.started_at, "running", "started the clock", found.started_by),
         (found.recovered_at, "ok", "Recovered", None),
-        (found.ended_at, found.outcome, f"ended it: {found.get_outcome_display().lower()}", found.ended_by),
+        (found.ended_at, found.outcome, f"{'Ended' if seen else 'ended it'}: {found.get_outcome_display().lower()}",
+         None if seen else found.ended_by),
+    ]  # fmt: skip
+    known = [(at, status, text, who.name if who else "") for at, status, text, who in marks if at is not None]
+    events = [
+        {"status": status, "sentence": text, "who": who, "at": at, "absolute": True, "detail": _into(found, at)}
+        for at, status, text, who in [*moments, *known]
     ]
-    for at, status, sentence, who in marks:
-        if at is not None:
-            events.append(
-                {"status": status, "sentence": sentence, "who": who.name if who else "", "at": at, "absolute": True}
-            )
-    return sorted(events, key=lambda event: str(event["at"]), reverse=True)
+    return sorted(events, key=lambda event: str(event["at"]))[::-1]
+
+
+def _into(found: Drill, at: datetime) -> str:
+    """How far into the drill: what a time to the minute does not show."""
+    if found.started_at is None or at <= found.started_at:
+        return ""
+    seconds = int((at - found.started_at).total_seconds())
+    return f"{seconds // 60} min {seconds % 60:02d} s in" if seconds >= 60 else f"{seconds} s in"

@@ -195,6 +195,7 @@ ROWS: dict[str, Access] = {
     "operations_api:tenant-budgets": SYSTEM,
     "operations_api:tenant-budget": SYSTEM,
     "operations_api:budget-plan": SYSTEM,
+    "operations_api:budget-weeks": SYSTEM,
     "operations_api:objectives": SYSTEM,
     "operations_api:incidents": SYSTEM,
     "operations_api:incident": SYSTEM,

@@ -2,8 +2,10 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -13,6 +15,8 @@ from operations.actions.incidents import open_incident
 from operations.actions.reviews import note_launch, schedule
 from operations.calendar import Period
 from operations.models import Feedback, Incident, Review, Risk, Runbook, TenantBudget
+from systems.models import RunningPolicy
+from tests.operations.test_budget_watch import spend
 from tests.operations.test_risks_and_runbooks import FULL
 
 pytestmark = pytest.mark.django_db
@@ -150,14 +154,33 @@ def test_the_calculator_and_a_tenant(system, visitor, oli, people):
     assert "$34.80" in page and "$31.32" in page
     answer = visitor.post(at("budget-propose"), query)
     assert answer.url == reverse("systems:policy", args=[SLUG])
-    drafted = system.runningpolicy_set.get(state="draft") if hasattr(system, "runningpolicy_set") else None
-    assert drafted is None or drafted.body["budget_daily_usd"] == "34.8"
+    drafted = RunningPolicy.objects.get(system=system, state="draft")
+    assert (drafted.body["budget_daily_usd"], drafted.body["budget_alert_usd"]) == ("34.8", "31.32")
     tenant = {"tenant": "acme", "cap_usd": "5", "alert_usd": "6", "owner": str(oli.pk)}
     assert visitor.post(at("tenant"), tenant).status_code == 422 and not TenantBudget.objects.exists()
     visitor.post(at("tenant"), tenant | {"alert_usd": "4"})
     assert "acme" in text(visitor.get(at("budget")))
     visitor.post(at("tenant-remove", TenantBudget.objects.get().pk))
     assert not TenantBudget.objects.exists()
+
+
+def test_a_budget_is_calculated_from_what_the_trail_used_and_compared_week_by_week(system, visitor):
+    """Seven requests of 1,000 + 100 tokens in the last week, at four dollars each; eight dollars the week before."""
+    end = timezone.now()
+    for days, usd in ((9, "8"), *((1, "4") for _ in range(7))):
+        with time_machine.travel(end - timedelta(days=days), tick=False):
+            spend(system, usd, timezone.now())
+    start = visitor.get(at("budget")).context["form"].initial
+    assert (start["requests_per_day"], start["tokens_in"], start["tokens_out"]) == (1, 1000, 100)
+    assert start["price_in"] == start["price_out"] == Decimal("3636.3636")  # 28 dollars for 7,700 tokens
+    page = text(visitor.get(at("budget")))
+    assert "$28.00" in page and "$8.00" in page and "250" in page and "Above the limit" in page
+    model = visitor.get(f"/api/systems/{SLUG}/budget/plan").json()
+    assert model["tokens_in"] == "1000.00" and model["price_in"] == "3636.3636"
+    weeks = visitor.get(f"/api/systems/{SLUG}/budget/weeks").json()
+    assert (weeks["this_week_usd"], weeks["last_week_usd"], weeks["change"]) == ("28", "8", "2.5000")
+    assert (weeks["change_max"], weeks["within"], len(weeks["days"])) == ("0.10", False, 14)
+    assert sum(day["spent_usd"] == "28" for day in weeks["days"]) == 1
 
 
 def test_feedback_by_form(system, visitor):
