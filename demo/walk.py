@@ -17,7 +17,7 @@ from audit import derivation, spanlog
 from operations import deliver, rehearsing
 from operations.actions.alarms import acknowledge
 from operations.actions.drills import end_drill, mark_recovered, plan_drill, start_drill
-from operations.models import Delivery, Drill, Notification
+from operations.models import Drill, Notification
 from releases.actions import checklist, signing
 from releases.actions.signing import Proof, statement_for
 from releases.decisions import standing
@@ -156,7 +156,7 @@ def work_until_ended(drill: Drill) -> None:
         rehearsing.advance_all(now=timezone.now())
         spanlog.sequence(now=timezone.now())
         derivation.derive(now=timezone.now())
-        for delivery in Delivery.objects.filter(notification__subject=f"drill:{drill.pk}", state="waiting"):
+        for delivery in deliver.due(timezone.now()).filter(notification__subject=f"drill:{drill.pk}"):
             deliver.attempt(str(delivery.pk), now=timezone.now())
         drill.refresh_from_db()
         if drill.state == Drill.State.ENDED:
