@@ -97,6 +97,23 @@ def _plain(value: Number) -> float | None:
     return None if value is None else float(value)
 
 
+FEW = 4
+
+
+def paired_bars(
+    labels: Sequence[str], before: Sequence[Number], after: Sequence[Number], *, names: tuple[str, str], unit: str = ""
+) -> dict[str, Any]:
+    """Two distributions side by side. Of many labels only the two ends have room; the pointer tells the others."""
+    figure = bars(labels, after, unit=unit, height=200)
+    figure["data"][0]["name"] = names[1]
+    first = bars(labels, before, unit=unit)["data"][0]
+    figure["data"].insert(0, {**first, "name": names[0], "marker": {"color": "--control"}})
+    ticks = [escape(label) for label in (labels if len(labels) <= FEW else (labels[0], labels[-1]))]
+    axis = {"type": "category", "tickvals": ticks}
+    figure["layout"] |= {"showlegend": True, "barmode": "group", "xaxis": axis}
+    return figure
+
+
 def _top(series: Sequence[Series], limits: Sequence[Limit]) -> float:
     values = [_plain(y) for one in series for y in one.y] + [_plain(limit.value) for limit in limits]
     return max((value for value in values if value is not None), default=1.0) * 1.15 or 1.0

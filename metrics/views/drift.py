@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from metrics.models import DriftReport
 from systems.views.shared import visit
-from web.figures import bars
+from web.figures import paired_bars
 from web.paging import keyset_page
 
 ORDER = {"drifted": 0, "unknown": 1, "stable": 2}
@@ -37,7 +37,7 @@ def reports(request: HttpRequest, slug: str) -> HttpResponse:
             "crumbs": there.crumbs(("Evaluations", reverse("metrics:system", args=[there.system.slug]))),
             "page": page,
             "report": shown,
-            "features": [_feature(one) for one in _ordered(shown)] if shown else [],
+            "features": [_feature(one, f"drift-{n}") for n, one in enumerate(_ordered(shown))] if shown else [],
         },
     )
 
@@ -46,16 +46,13 @@ def _ordered(report: DriftReport) -> list[dict[str, Any]]:
     return sorted(report.figures, key=lambda one: (ORDER[one["outcome"]], one["name"]))
 
 
-def _feature(one: dict[str, Any]) -> dict[str, Any]:
-    """A feature with its chart: the share of each range or category after, beside what it was before."""
+def _feature(one: dict[str, Any], chart: str) -> dict[str, Any]:
+    """A feature with its chart, named `chart`: the share of each range or category after, beside what it was before."""
     if not one["spread"]:
         return one
-    labels, before, after = zip(*one["spread"], strict=True)
-    figure = bars(labels, [float(value) * 100 for value in after], unit="%", height=200)
-    figure["data"][0]["name"] = "this week"
-    old = bars(labels, [float(value) * 100 for value in before], unit="%")["data"][0]
-    figure["data"].insert(0, {**old, "name": "the week before", "marker": {"color": "--control"}})
-    figure["layout"] |= {"showlegend": True, "barmode": "group", "xaxis": {"type": "category"}}
+    labels = [label for label, _, _ in one["spread"]]
+    before, after = ([float(row[at]) * 100 for row in one["spread"]] for at in (1, 2))
+    figure = paired_bars(labels, before, after, names=("the week before", "this week"), unit="%")
     rows = [["Value", "Before, %", "After, %"]]
-    rows += [[label, f"{float(b) * 100:.2f}", f"{float(a) * 100:.2f}"] for label, b, a in one["spread"]]
-    return {**one, "figure": figure, "rows": rows}
+    rows += [[label, f"{b:.2f}", f"{a:.2f}"] for label, b, a in zip(labels, before, after, strict=True)]
+    return {**one, "chart": chart, "figure": figure, "rows": rows}

@@ -19,6 +19,8 @@ from systems.views.shared import Visit, blame, visit
 from web.paging import keyset_page
 from web.problems import Problem
 
+WINDOWS = 10
+
 
 @require_GET
 def sources(request: HttpRequest, slug: str) -> HttpResponse:
@@ -144,6 +146,8 @@ def _page(request: HttpRequest, there: Visit, found: Source, more: dict[str, Any
             "crumbs": there.crumbs(("Sources", reverse("metrics:sources", args=[there.system.slug]))),
             "page": page,
             "pulls": [(one, jobs.get(one.run_key)) for one in page.items],
+            "windows": [] if found.gives_evaluations else found.windows.order_by("-pk")[:WINDOWS],
+            "settings": _settings(found),
             "targets": targets,
             "form": MeasureForm(),
             "reason": _manage_reason(there),
@@ -151,6 +155,15 @@ def _page(request: HttpRequest, there: Visit, found: Source, more: dict[str, Any
             **more,
         },
     )
+
+
+def _settings(found: Source) -> list[tuple[str, Any]]:
+    """Its settings as the form names and shows them; one that the form does not know, by its own name."""
+    form_type = FORMS[found.kind]
+    fields = form_type().fields
+    shown = form_type.shown(found.config)
+    labels = {name: str(field.label or name.replace("_", " ").capitalize()) for name, field in fields.items()}
+    return [(labels.get(name, name), value) for name, value in shown.items() if value not in ("", None)]
 
 
 def _form_page(

@@ -111,7 +111,8 @@ def test_page_and_api_show_the_report(two_weeks: Scene, client: Client) -> None:
     drift.report_due(now=NOW)
     shown = client.get(page).content.decode()
     assert "Week until 23 November 2026" in shown
-    assert shown.index("input tokens") < shown.index("output tokens"), "what drifted comes first"
+    assert shown.index("Input tokens") < shown.index("Output tokens"), "what drifted comes first"
+    assert 'data-plot="drift-0"' in shown and 'id="drift-0"' in shown, "the chart finds its numbers"
     body = client.get(reverse("metrics_api:drift", args=["support-bot"])).json()
     assert body["results"][0]["drifted"] == ["input tokens", "model"]
     stranger = make_user("Stray Stranger")

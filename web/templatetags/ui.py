@@ -194,6 +194,15 @@ def ms(value: Any) -> str:
     return f"{value / 1000:.1f}{NBSP}s" if value >= 10_000 else f"{value:,.0f}{NBSP}ms"
 
 
+@register.filter
+def chance(value: Decimal | float | str | None) -> str:
+    """A p-value with four places. What is smaller is said to be smaller: a chance is never zero."""
+    if value is None:
+        return UNKNOWN
+    value = Decimal(str(value))
+    return f"<{NBSP}0.0001" if value < Decimal("0.0001") else f"{value.quantize(Decimal('0.0001')).normalize():f}"
+
+
 # --- Parts with a template of their own ---
 
 
