@@ -45,8 +45,10 @@ def compare(
     alpha: float = 0.05,
     least_effect: float = 0.1,
     resamples: int = 10_000,
+    spread: bool = True,
 ) -> Change:
-    """`least_effect`: a relative change smaller than this stops nothing, however sure it is."""
+    """`least_effect`: a relative change smaller than this stops nothing, however sure it is. `spread`: False where the
+    numbers of one side rest on fewer requests than the other's, and lie further apart for that reason alone."""
     if kind not in KINDS or direction not in DIRECTIONS:
         raise ValueError(f"There is no kind {kind!r} with direction {direction!r}.")
     here, there = _numbers(mine), _numbers(theirs)
@@ -55,6 +57,7 @@ def compare(
         few = f"Not enough windows: {len(here)} and {len(there)} of {LEAST_WINDOWS} have a number."
         return Change(INCONCLUSIVE, few, left_out=left_out)
     found = _count(here, there, direction) if kind == "count" else _moved(here, there, direction, resamples)
+    found = found if spread or kind == "count" else found[:1]
     corrected = holm([p_value for p_value, _, _ in found])
     for adjusted, (_, effect, sentence) in sorted(zip(corrected, found, strict=True), key=lambda pair: pair[0]):
         if adjusted <= alpha and (effect is None or abs(effect) >= least_effect):
@@ -63,7 +66,10 @@ def compare(
     if kind == "count" and alpha < smallest <= 2 * alpha and here.sum() != there.sum():
         unsure = f"{found[0][2]} That can still be chance (p = {smallest:.3f})."
         return Change(INCONCLUSIVE, unsure, _up(smallest), left_out=left_out)
-    return Change(PASS, "No change that matters.", _up(smallest), left_out=left_out)
+    small = (
+        f"{found[0][2]} Less than {least_effect * 100:.0f} % apart." if smallest <= alpha else "No change that matters."
+    )
+    return Change(PASS, small, _up(smallest), left_out=left_out)
 
 
 def _numbers(values: Sequence[float | int | None]) -> Floats:

@@ -16,6 +16,8 @@ from metrics.judges.drift import Feature
 from metrics.judges.latency import merge, quantile
 
 STRETCH = timedelta(minutes=10)
+ALPHA = 0.05  # chance that a shadow which is the same is called worse, shared by the two metrics
+ALIKE = 1.1  # one side has at most so many times the other's requests in a stretch, for their spread to be compared
 P95 = Decimal("0.95")
 PASSED, FAILED, INCONCLUSIVE = "passed", "failed", "inconclusive"
 
@@ -93,7 +95,13 @@ def _doubts(verdict: CanaryVerdict, compared: Sequence[Compared]) -> Iterator[st
 
 def _compare(sides: Sequence[Sequence[Sequence[WindowFacts]]], measure: object, kind: str) -> series.Change:
     mine, live = ([measure(stretch) for stretch in side] for side in sides)  # type: ignore[operator]
-    return series.compare(mine, live, kind=kind, direction="up")
+    return series.compare(mine, live, kind=kind, direction="up", alpha=ALPHA / 2, spread=_as_many(sides))
+
+
+def _as_many(sides: Sequence[Sequence[Sequence[WindowFacts]]]) -> bool:
+    """Whether both rest on about as many requests: a share of the traffic scatters more than all of it does."""
+    few, many = sorted(sum(w.requests for stretch in side for w in stretch) / max(1, len(side)) for side in sides)
+    return many <= ALIKE * few
 
 
 def _stretches(windows: Sequence[WindowFacts], since: datetime) -> Iterator[list[WindowFacts]]:
