@@ -34,7 +34,7 @@ def canary(stage):
     return stage
 
 
-def windows(stage, hours, *, errors=0, since=START, requests=20, label="2026.11.2", answered=True):
+def windows(stage, hours, *, errors=0, since=START, requests=20, label="2026.11.2", answered=True, note=""):
     """What a source would have answered, minute by minute."""
     Window.objects.bulk_create(
         Window(
@@ -47,6 +47,7 @@ def windows(stage, hours, *, errors=0, since=START, requests=20, label="2026.11.
             errors=errors if answered else None,
             latency=[["100", "200", requests]] if answered else [],
             reason="" if answered else "Nothing was scraped.",
+            note=note,
             raw_digest="" if answered else "sha256:" + "0" * 64,  # it answered, and was empty: not asked again
             asked_at=since,
         )
