@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
+from audit.environments import production
 from audit.histogram import add, bin_of, merge, quantile
 from audit.models import Call, Request, Rollup, Spend
 from audit.rollups import BUCKET, QUARTER, REQUEST_SUMS, bucket_of, sums_of
@@ -65,13 +66,12 @@ def rates(
     environments: Collection[str] | None = None,
     release: str | None = None,
 ) -> Rates:
-    """Requests that started in [since, until). None means every environment, every release."""
-    filters: dict[str, Any] = {"system": system}
-    if environments is not None:
-        filters["environment__in"] = list(environments)
+    """Requests that started in [since, until). None means all of production (audit.environments), every release."""
+    chosen = Q(system=system)
+    chosen &= production(system) if environments is None else Q(environment__in=list(environments))
     if release is not None:
-        filters["release"] = release
-    pieces = list(_pieces(filters, since, until))
+        chosen &= Q(release=release)
+    pieces = list(_pieces(chosen, since, until))
     by_hour: dict[datetime, list[_Piece]] = {}
     for piece in pieces:
         by_hour.setdefault(_hour_of(piece.at), []).append(piece)
@@ -85,7 +85,7 @@ def rates(
 
 
 def spend(system: str, *, since: datetime, until: datetime, tenant: str | None = None) -> int:
-    """Known cost in nano-USD of the provider calls that started in [since, until)."""
+    """Known cost in nano-USD of the provider calls that started in [since, until), in every environment."""
     filters: dict[str, Any] = {"system": system} if tenant is None else {"system": system, "tenant": tenant}
     first, last = _whole_buckets(since, until)
     total = 0
@@ -114,13 +114,13 @@ def _edges(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetim
     return ((start, end) for start, end in pieces if start < end)
 
 
-def _pieces(filters: dict[str, Any], since: datetime, until: datetime) -> Iterator[_Piece]:
+def _pieces(chosen: Q, since: datetime, until: datetime) -> Iterator[_Piece]:
     first, last = _whole_buckets(since, until)
     if first < last:
-        for row in Rollup.objects.filter(**filters, width=QUARTER, bucket__gte=first, bucket__lt=last):
+        for row in Rollup.objects.filter(chosen, width=QUARTER, bucket__gte=first, bucket__lt=last):
             yield _Piece(row.bucket, Counter({name: getattr(row, name) for name in REQUEST_SUMS}), row.latency)
     for start, end in _edges(since, until):
-        found = Request.objects.filter(**filters, started_at__gte=start, started_at__lt=end)
+        found = Request.objects.filter(chosen, started_at__gte=start, started_at__lt=end)
         yield from _from_requests(found, start)
 
 

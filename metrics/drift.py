@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from audit import ledger
 from audit.actors import SYSTEM
 from audit.canonical import digest, plain
+from audit.environments import production
 from audit.models import Request
 from jobs.outbox import emit
 from metrics import exact
@@ -107,7 +108,9 @@ def make_report(*, system: System, until: datetime, now: datetime) -> DriftRepor
 
 def _requests(system: System, since: datetime, until: datetime) -> list[dict[str, Any]]:
     """Up to SAMPLE requests of the span. Trace ids are random, so the smallest of them are a fair sample."""
-    rows = Request.objects.filter(system=system.slug, started_at__gte=since, started_at__lt=until)
+    rows = Request.objects.filter(
+        production(system.slug), system=system.slug, started_at__gte=since, started_at__lt=until
+    )
     return list(rows.order_by("trace_id").values(*NUMBERS.values(), *CATEGORIES.values())[:SAMPLE])
 
 

@@ -182,6 +182,14 @@ TOPICS: dict[str, Presenter] = {
         alarm=True,
         page="system",
     ),
+    "audit.environment-over": Presenter(
+        "Test or shadow environment over its volume",
+        "{environment} of {where} counts as production again",
+        "{said} From now on its requests count in rates, objectives and alarms. Agree on a new volume, or stop it.",
+        ("admin", "engineering", "operations", "platform"),
+        alarm=True,
+        page="system",
+    ),
     "audit.ledger-stopped": Presenter(
         "Trouble with the ledger",
         "The ledger takes no more entries",

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from systems.api import consumers, traffic, views
+from systems.api import consumers, environments, traffic, views
 
 app_name = "systems_api"
 
@@ -27,6 +27,12 @@ urlpatterns = [
     ),
     path(_VERSIONS + "/<int:number>/<slug:act>", views.VersionAct.as_view(), name="version-act"),
     path(_SYSTEM + "/traffic", traffic.DataPolicy.as_view(), name="traffic"),
+    path(_SYSTEM + "/environments", environments.Environments.as_view(), name="environments"),
+    path(
+        _SYSTEM + "/environments/<uuid:environment_id>/<slug:act>",
+        environments.EnvironmentAct.as_view(),
+        name="environment-act",
+    ),
     path(_SYSTEM + "/validate", traffic.Validate.as_view(), name="validate"),
     path(_SYSTEM + "/policies", views.Policies.as_view(), name="policies"),
     path(_SYSTEM + "/policies/<slug:part>/<int:number>/<slug:act>", views.PolicyAct.as_view(), name="policy-act"),

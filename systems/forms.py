@@ -9,6 +9,7 @@ from django import forms
 
 from accounts.models import User
 from audit.contract import IngestProfile
+from audit.models import SideEnvironment
 from systems.kinds import Area, Kind
 from systems.models import System
 from systems.policy import Bar, ReleaseBars, RunningLimits
@@ -263,3 +264,13 @@ def _field(bar: Bar, shipped: Any, current: Any) -> forms.Field:
     if isinstance(shipped, int):
         return forms.IntegerField(**about)
     return forms.CharField(max_length=30, widget=forms.TextInput(attrs={"inputmode": "decimal"}), **about)
+
+
+class EnvironmentForm(forms.Form):
+    name = forms.SlugField(label="Environment", max_length=40, help_text="As its ingest token names it: shadow.")
+    kind = forms.ChoiceField(choices=SideEnvironment.Kind.choices)
+    daily_requests = forms.IntegerField(
+        label="Requests a day, at most", min_value=1, max_value=1_000_000,
+        help_text="With more than that in a day, it counts as production again.",
+    )  # fmt: skip
+    reason = forms.CharField(label="What it is for", max_length=500, widget=forms.Textarea(attrs={"rows": 2}))

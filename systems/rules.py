@@ -50,6 +50,13 @@ class VersionState:
 
 
 @dataclass(frozen=True)
+class EnvironmentState:
+    state: str  # waiting, ok, ended
+    proposer: str
+    proposed_as: str  # admin or platform
+
+
+@dataclass(frozen=True)
 class PolicyState:
     state: str
     author: str | None
@@ -184,6 +191,31 @@ def set_data_policy(person: Person, *, looser: Collection[str]) -> list[Reason]:
     if looser:
         return _needs(person, GUARDIANS, f"on this system, to loosen {', '.join(sorted(looser))}")
     return _needs(person, (*EDITORS, *GUARDIANS))
+
+
+AGREEING = ("admin", "platform")
+
+
+def propose_environment(person: Person) -> list[Reason]:
+    """An environment that is no production: proposed by one of the two, confirmed by the other."""
+    return _needs(person, AGREEING)
+
+
+def confirm_environment(person: Person, environment: EnvironmentState, *, actor: str) -> list[Reason]:
+    other = "platform" if environment.proposed_as == "admin" else "admin"
+    reasons = _needs(person, (other,))
+    if environment.state != "waiting":
+        reasons.append(Reason("It has been decided on already."))
+    if actor == environment.proposer:
+        reasons.append(Reason("You proposed it. Another person confirms it.", forbidden=True))
+    return reasons
+
+
+def end_environment(person: Person, environment: EnvironmentState) -> list[Reason]:
+    reasons = _needs(person, (*AGREEING, *EDITORS))
+    if environment.state == "ended":
+        reasons.append(Reason("It counts as production already."))
+    return reasons
 
 
 def _needs(person: Person, roles: Collection[str], where: str = "on this system") -> list[Reason]:

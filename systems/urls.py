@@ -1,6 +1,6 @@
 from django.urls import path
 
-from systems.views import consumers, overview, policies, registry, traffic
+from systems.views import consumers, environments, overview, policies, registry, traffic
 
 app_name = "systems"
 
@@ -28,6 +28,8 @@ urlpatterns = [
     path(_VERSION + "content", registry.content, name="content"),
     path(_VERSION + "<slug:act>/", registry.act, name="version-act"),
     path(_SYSTEM + "traffic/", traffic.traffic, name="traffic"),
+    path(_SYSTEM + "environments/", environments.propose, name="environment-propose"),
+    path(_SYSTEM + "environments/<uuid:environment_id>/<slug:act>/", environments.act, name="environment-act"),
     path(_SYSTEM + "policy/", policies.overview, name="policy"),
     path(_POLICY + "propose/", policies.propose, name="propose"),
     path(_POLICY + "<int:number>/", policies.version, name="policy-version"),

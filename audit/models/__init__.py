@@ -1,4 +1,5 @@
 from audit.models.browsing import LegalHold, Quota, Retention, SavedView
+from audit.models.environments import SideEnvironment
 from audit.models.ledger import Checkpoint, Entry, Head, Node, Payload
 from audit.models.policy import ContractCheck, UnsafeLogging
 from audit.models.requests import Call, ComponentRollup, Fingerprint, Profile, Request, Rollup, Spend, Unapproved
@@ -24,6 +25,7 @@ __all__ = [
     "Retention",
     "Rollup",
     "SavedView",
+    "SideEnvironment",
     "Span",
     "SpanBatch",
     "SpanCheckpoint",

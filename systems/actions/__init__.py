@@ -1,6 +1,7 @@
 """What can be done to systems. Each act is one transaction with its entry in the ledger."""
 
 from systems.actions.consumers import acknowledge, add_consumer, announce, end_consumer
+from systems.actions.environments import confirm_environment, end_environment, propose_environment
 from systems.actions.policies import approve_policy, decline_policy, propose_policy
 from systems.actions.registry import (
     add_component,
@@ -26,11 +27,14 @@ __all__ = [
     "approve_version",
     "assign_ownership",
     "change_system",
+    "confirm_environment",
     "create_system",
     "decline_policy",
     "deprecate_version",
     "draft_version",
     "end_consumer",
+    "end_environment",
+    "propose_environment",
     "propose_policy",
     "retire_component",
     "retire_version",

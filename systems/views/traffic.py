@@ -11,6 +11,7 @@ from audit.profiles import profile_of
 from systems import actions, rules
 from systems.errors import InvalidInput, Refused
 from systems.forms import DataPolicyForm
+from systems.views import environments
 from systems.views.shared import blame, said, visit
 
 
@@ -39,5 +40,6 @@ def traffic(request: HttpRequest, slug: str) -> HttpResponse:
         "attempts": unsafe.seen_in(slug),
         "reported_by": scopes.reported_by(slug, now=there.now),
         "checks": validation.latest(slug),
+        **environments.shown(there),
     }
     return render(request, "systems/traffic.html", context, status=422 if form.errors else 200)
