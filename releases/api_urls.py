@@ -1,6 +1,6 @@
 from django.urls import path
 
-from releases.api import items, last_good, probing, proofs, rollouts, standards, views
+from releases.api import golden_set, items, last_good, probing, proofs, rollouts, standards, views
 
 app_name = "releases_api"
 
@@ -8,6 +8,7 @@ _RELEASE = "releases/<str:reference>/"
 
 urlpatterns = [
     path("systems/<slug:slug>/last-known-good", last_good.LastGood.as_view(), name="last-good"),
+    path("systems/<slug:slug>/golden-set", golden_set.GoldenSet.as_view(), name="golden-set"),
     path("releases", views.Releases.as_view(), name="releases"),
     path("releases/<str:reference>", views.ReleaseDetail.as_view(), name="release"),
     path(_RELEASE + "gate", views.Gate.as_view(), name="gate"),

@@ -136,3 +136,14 @@ def last_good(system: System) -> Release | None:
     """What a rollback of the live release would restore: the latest once-live one that was not itself rolled back."""
     once_live = Release.objects.filter(system=system, state=Release.State.SUPERSEDED, live_at__isnull=False)
     return once_live.order_by("-live_at").first()
+
+
+def releases_with_golden_set(system: System) -> QuerySet[Release]:
+    """Newest first."""
+    return Release.objects.filter(system=system, pins__component__kind=Kind.DATASET).distinct().order_by("-opened_at")
+
+
+def golden_set_release(system: System, label: str) -> Release | None:
+    """The release named, or the newest one, if it pins a golden set."""
+    found = releases_with_golden_set(system).select_related("system")
+    return (found.filter(label=label) if label else found).first()

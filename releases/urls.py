@@ -1,6 +1,6 @@
 from django.urls import path
 
-from releases.views import checklist, item, last_good, overview, release, setup, signing, standards
+from releases.views import checklist, golden_set, item, last_good, overview, release, setup, signing, standards
 
 app_name = "releases"
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path("releases/", release.listing, name="list"),
     path("systems/<slug:slug>/releases/", release.listing, name="system"),
     path("systems/<slug:slug>/last-known-good/", last_good.page, name="last-good"),
+    path("systems/<slug:slug>/golden-set/", golden_set.page, name="golden-set"),
     path("systems/<slug:slug>/releases/open/", release.open_release, name="open"),
     path(_RELEASE, release.detail, name="detail"),
     path(_RELEASE + "setup/", setup.setup, name="setup"),
