@@ -49,9 +49,10 @@ BASELINE_DAYS = timedelta(days=7)
 
 
 def read_items(release: Release) -> tuple[Item, ...]:
-    """The checklist with its evidence, oldest first. Read once for verdict, digest and page, so that all three speak of
-    the same rows."""
-    evidence = Prefetch("evidence", Evidence.objects.order_by("attached_at"))
+    """The checklist with its `living` evidence, oldest first. Read once for verdict, digest and page, so that all three
+    speak of the same rows."""
+    living = Evidence.objects.filter(superseded_at=None).order_by("attached_at")
+    evidence = Prefetch("evidence", living, to_attr="living")
     return tuple(release.items.prefetch_related(evidence))
 
 
@@ -161,7 +162,7 @@ def _items(release: Release, items: Sequence[Item]) -> tuple[ItemFact, ...]:
                 side=item.side,
                 owner_role=item.owner_role,
                 owner=str(row.owner_id) if row and row.owner_id else None,
-                evidence=_living(row) if row else (),
+                evidence=tuple(_evidence(one) for one in row.living) if row else (),
                 verified_by=str(row.verified_by_id) if row and row.verified_by_id else None,
                 verified_at=row.verified_at if row else None,
                 verified_digests=tuple(sorted(row.verified_digests)) if row else (),
@@ -176,10 +177,6 @@ def _items(release: Release, items: Sequence[Item]) -> tuple[ItemFact, ...]:
             )
         )
     return tuple(facts)
-
-
-def _living(item: Item) -> tuple[EvidenceFact, ...]:
-    return tuple(_evidence(one) for one in item.evidence.all() if one.superseded_at is None)
 
 
 def _evidence(evidence: Evidence) -> EvidenceFact:

@@ -13,7 +13,7 @@ from accounts import reauth
 from accounts.models import User
 from audit import canonical
 from releases import rules
-from releases.actions.signing import SHOWN_FOR, Proof, signing_view, statement_for
+from releases.actions.signing import SHOWN_FOR, Proof, Signed, signing_view, statement_for
 from releases.decisions import Standing
 from releases.errors import InvalidInput, StateMoved
 from releases.models import Release, SignOff
@@ -39,9 +39,8 @@ def offer(release: Release, found: Standing, side: str, *, user: User, now: date
     """The statement of this moment, and why this person may not sign it (empty: they may)."""
     if side not in rules.SIDES | rules.SECTIONS:
         raise NotFound("There are two sides, engineering and operations, and three sections.")
-    refusals = rules.sign_refusals(
-        person(user, release, now=now), side, signing_view(release, found, signer=user, side=side)
-    )
+    view = signing_view(release, found, Signed.of(release), signer=user, side=side)
+    refusals = rules.sign_refusals(person(user, release, now=now), side, view)
     statement = statement_for(release, found, side, signer=user, nonce=secrets.token_urlsafe(24), now=now)
     options, state = None, None
     if reauth.has_passkey(user):

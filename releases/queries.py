@@ -17,8 +17,8 @@ _NOTHING_HERE = "There is no such release, or you may not see it."
 
 
 def visible_releases(slugs: Iterable[str] | None) -> QuerySet[Release]:
-    """Releases of these systems; None: of all."""
-    releases = Release.objects.select_related("system", "standard", "policy", "opened_by")
+    """Releases of these systems; None: of all. The text of their standard is read once for all (`definition_of`)."""
+    releases = Release.objects.select_related("system", "standard", "policy", "opened_by").defer("standard__body")
     return releases if slugs is None else releases.filter(system__slug__in=slugs)
 
 

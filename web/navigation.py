@@ -49,10 +49,9 @@ FINDERS = (
 
 def entries(group: tuple[Entry, ...], request: HttpRequest) -> Iterator[dict[str, Any]]:
     """What this person may go to, with the entry that the open page belongs to marked."""
-    user = getattr(request, "user", None)
     found = []
     for entry in group:
-        if entry.permission and not (user and user.has_perm(entry.permission)):
+        if entry.permission and not _may(request, entry.permission):
             continue
         try:
             found.append((entry, reverse(entry.route)))
@@ -68,6 +67,15 @@ def entries(group: tuple[Entry, ...], request: HttpRequest) -> Iterator[dict[str
             "hint": entry.hint,
             "here": best > 0 and _belongs(request, entry, url) == best,
         }
+
+
+def _may(request: HttpRequest, permission: str) -> bool:
+    """Asked once for a page, which shows its navigation and its palette alike."""
+    answers: dict[str, bool] = request.__dict__.setdefault("_navigation_answers", {})
+    if permission not in answers:
+        user = getattr(request, "user", None)
+        answers[permission] = bool(user and user.has_perm(permission))
+    return answers[permission]
 
 
 def _belongs(request: HttpRequest, entry: Entry, url: str) -> int:

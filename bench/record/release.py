@@ -29,8 +29,8 @@ from tests.releases.test_checklist_page import wide
 ITEMS, PER_SECOND, PORT = 200, 20, 8765
 
 
-def prepared(artifacts: int) -> Any:
-    """Ready for both signatures. The tests' own stage, at the time of the clock, with a standard of 200 items."""
+def staged() -> Any:
+    """The tests' own stage, three hours ago by the clock, with a standard of 200 items."""
     now = timezone.now().replace(microsecond=0) - timedelta(hours=3)
     for module in (conftest, ready, test_standards):
         module.NOW = now
@@ -38,7 +38,13 @@ def prepared(artifacts: int) -> Any:
     test_standards.published(stage.people, wide(ITEMS), line="wide")
     upgrade_standard(release_id=stage.release.pk, number=f"wide-{ITEMS}", by=stage.people.product, now=now)
     stage.release = stage.again()
-    _attach(stage, artifacts - len(walk.by_people(stage.release)), now=now)
+    return stage
+
+
+def prepared(artifacts: int) -> Any:
+    """Ready for both signatures."""
+    stage = staged()
+    _attach(stage, artifacts - len(walk.by_people(stage.release)), now=ready.NOW)
     ready.make_ready(stage)
     found = standing(stage.again(), Question.CANARY, now=timezone.now())
     if not found.verdict.go:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import transaction
@@ -64,24 +64,33 @@ def statement_for(
     )
 
 
-def signing_view(release: Release, found: Standing, *, signer: User, side: str) -> rules.SigningView:
-    other = release.sign_offs.filter(withdrawn_at=None).exclude(side=side).values_list("signer_id", flat=True)
-    living = release.sign_offs.filter(
-        question=found.question,
-        side=side,
-        signer=signer,
-        state_digest=found.state_digest,
-        voided_at=None,
-        withdrawn_at=None,
+@dataclass(frozen=True)
+class Signed:
+    """Who wrote a release, and who has signed it and not withdrawn: read once for all of its sides."""
+
+    authors: frozenset[str]
+    sign_offs: tuple[SignOff, ...]
+
+    @classmethod
+    def of(cls, release: Release) -> Self:
+        given = release.sign_offs.filter(withdrawn_at=None).defer("statement", "assertion").select_related("signer")
+        return cls(authors(release), tuple(given.order_by("signed_at")))
+
+
+def signing_view(release: Release, found: Standing, signed: Signed, *, signer: User, side: str) -> rules.SigningView:
+    already = any(
+        (one.question, one.side, one.signer_id, one.state_digest, one.voided_at)
+        == (found.question, side, signer.pk, found.state_digest, None)
+        for one in signed.sign_offs
     )
     return rules.SigningView(
         release_state=release.state,
         question=found.question,
         question_open=found.open,
         go=found.verdict.go,
-        authors=authors(release),
-        other_side_signers=frozenset(str(pk) for pk in other),
-        already_signed=living.exists(),
+        authors=signed.authors,
+        other_side_signers=frozenset(str(one.signer_id) for one in signed.sign_offs if one.side != side),
+        already_signed=already,
         author_may_sign_own_side=found.bars.author_may_sign_own_side,
     )
 
@@ -102,9 +111,8 @@ def sign_off(
         release = lock(release_id)
         found = standing(release, question, now=now)
         _check_shown(release, found, statement, shown_digest, by=by, now=now)
-        refuse(
-            rules.sign_refusals(person(by, release, now=now), side, signing_view(release, found, signer=by, side=side))
-        )
+        view = signing_view(release, found, Signed.of(release), signer=by, side=side)
+        refuse(rules.sign_refusals(person(by, release, now=now), side, view))
         signed = SignOff.objects.create(
             release=release,
             question=question,

@@ -35,12 +35,13 @@ def item_page(
     accepts = row.definition.evidence
     sent = posted if act == "attach" else None
     recorded = sent.get("record", "") if sent else ""
+    older = row.item.evidence.filter(superseded_at__isnull=False).select_related("attached_by").order_by("attached_at")
     return {
         "item": _item(release, row),
         "row": row,
         "error": error,
         "evidence": [evidence(release, one) for one in row.evidence],
-        "older": [evidence(release, one) for one in row.item.evidence.all() if one.superseded_at],
+        "older": [evidence(release, one) for one in older],
         "attach_form": None if moves.attach else _attach_form(accepts, None if recorded else sent),
         "record_forms": [] if moves.attach else _record_forms(release, accepts, recorded, sent),
         "attach_reason": " ".join(moves.attach[:1]),

@@ -9,14 +9,12 @@ from releases.actions import shadow
 from releases.actions.rollout import other_in_rollout, shadow_missing
 from releases.decisions import Standing, standing
 from releases.gate.types import Question
-from releases.models import Release, Rollout
-from releases.people import person
+from releases.models import Release
 from releases.presenting.rows import release_url
 
 
-def actions(release: Release, found: Standing, *, user: User, now: datetime) -> list[dict[str, Any]]:
+def actions(release: Release, found: Standing, *, user: User, who: rules.Person, now: datetime) -> list[dict[str, Any]]:
     """At most three: change it, move it on, stop it."""
-    who = person(user, release, now=now)
     shown: list[dict[str, Any]] = []
     if release.state in Release.OPEN:
         shown.append({"label": "Pins and plan", "url": release_url(release, "setup"), "icon": "settings-2"})
@@ -26,7 +24,7 @@ def actions(release: Release, found: Standing, *, user: User, now: datetime) -> 
         shown.append(_dialog("End shadow run", "end-shadow", reasons, icon="circle-stop"))
     if release.state == Release.State.PRE_PRODUCTION:
         canary = _on(release, found, Question.CANARY, now=now)
-        plan = Rollout.objects.filter(release=release).first()
+        plan = getattr(release, "rollout", None)
         missing = plan is not None and shadow_missing(release, plan, canary.state_digest)
         if missing:
             blocked = shadow.refusals(release, by=user, go=canary.verdict.go, now=now)
@@ -88,7 +86,7 @@ _DIALOGS = (
 )
 
 
-def dialogs(release: Release, *, user: User, now: datetime) -> list[dict[str, Any]]:
+def dialogs(release: Release) -> list[dict[str, Any]]:
     """One dialog for each act, with what it does in words."""
     return [
         {"id": act, "title": title, "text": text, "asks_reason": asks, "url": release_url(release, "move", act=act)}

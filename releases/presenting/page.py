@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from releases.decisions import Standing, standing
 from releases.gate.types import ItemState, Question
-from releases.models import Release
+from releases.models import Pin, Release
 from releases.presenting.rows import reasons, release_url
 from systems.kinds import Kind
 
@@ -29,9 +29,11 @@ def drawn(state: str) -> str:
 
 
 def head(release: Release, found: Standing, *, now: datetime) -> dict[str, Any]:
-    """`release`, `questions`, `gate`: what the templates of a release have in common."""
+    """`release`, `pins`, `questions`, `gate`: what the templates of a release have in common."""
+    pins = list(release.pins.select_related("component", "version").order_by("component__kind", "component__name"))
     return {
-        "release": _release(release),
+        "release": _release(release, pins),
+        "pins": [_pin(pin, release) for pin in pins],
         "questions": _questions(release, found, now=now),
         "gate": gate(release, found),
         "releases_url": reverse("releases:system", kwargs={"slug": release.system.slug}),
@@ -39,7 +41,7 @@ def head(release: Release, found: Standing, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _release(release: Release) -> dict[str, Any]:
+def _release(release: Release, pins: list[Pin]) -> dict[str, Any]:
     system = release.system
     return {
         "label": release.label,
@@ -52,16 +54,16 @@ def _release(release: Release) -> dict[str, Any]:
         "url": release_url(release),
         "opened_at": release.opened_at,
         "opened_by": release.opened_by,
-        "summary": _summary(release),
+        "summary": _summary(pins),
         "ticket_url": release.ticket_url,
         "end_reason": release.end_reason,
     }
 
 
-def _summary(release: Release) -> list[dict[str, Any]]:
+def _summary(pins: list[Pin]) -> list[dict[str, Any]]:
     """The pins that people ask for first."""
     shown = []
-    for pin in release.pins.select_related("component", "version").order_by("component__kind", "component__name"):
+    for pin in pins:
         match pin.component.kind:
             case Kind.PROMPT | Kind.MODEL:
                 shown.append({"name": pin.component.name, "value": f"v{pin.version.number}"})
@@ -141,19 +143,16 @@ def _note(release: Release, found: Standing) -> str:
     return ""
 
 
-def pins(release: Release) -> list[dict[str, Any]]:
-    """releases/parts/pins.html"""
-    return [
-        {
-            "kind": pin.component.get_kind_display(),
-            "name": pin.component.name,
-            "version": f"v{pin.version.number}",
-            "digest": pin.version.sha256,
-            "url": reverse(
-                "systems:version",
-                kwargs={"slug": release.system.slug, "kind": pin.component.kind, "name": pin.component.name,
-                        "number": pin.version.number},
-            ),
-        }
-        for pin in release.pins.select_related("component", "version").order_by("component__kind", "component__name")
-    ]  # fmt: skip
+def _pin(pin: Pin, release: Release) -> dict[str, Any]:
+    """One line of releases/parts/pins.html."""
+    component, number = pin.component, pin.version.number
+    return {
+        "kind": component.get_kind_display(),
+        "name": component.name,
+        "version": f"v{number}",
+        "digest": pin.version.sha256,
+        "url": reverse(
+            "systems:version",
+            kwargs={"slug": release.system.slug, "kind": component.kind, "name": component.name, "number": number},
+        ),
+    }

@@ -18,7 +18,7 @@ WORDS = {"pass": "passed", "fail": "breached", "inconclusive": "inconclusive", "
 
 
 def rollout(release: Release, bars: ReleaseBars, *, now: datetime) -> dict[str, Any] | None:
-    plan = Rollout.objects.select_related("source").filter(release=release).first()
+    plan = getattr(release, "rollout", None)
     if plan is None or plan.started_at is None:
         return None
     judged = judge_rollout(release, plan, bars, now=now)

@@ -128,7 +128,7 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
                 state=verdict.state,
                 sentence=verdict.sentence,
                 blocks=not verdict.state.done and asked_by(found.question, facts[item.key]),
-                evidence=tuple(reversed([e for e in item.evidence.all() if e.superseded_at is None])),
+                evidence=tuple(reversed(item.living)),
                 url=release_url(release, "item", key=item.key),
                 comments=said.get(item.pk, 0),
             )
@@ -139,14 +139,16 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
 def _with_people(items: Sequence[Item]) -> Sequence[Item]:
     """The items with the people around them, each person read once however many items are theirs."""
     around = ("owner", "verified_by", "not_applicable_by")
-    attached = [evidence for item in items for evidence in item.evidence.all()]
+    attached = [evidence for item in items for evidence in item.living]
     wanted = {getattr(item, f"{name}_id") for item in items for name in around}
     people = User.objects.in_bulk((wanted | {evidence.attached_by_id for evidence in attached}) - {None})
     for item in items:
         for name in around:
-            setattr(item, name, people.get(getattr(item, f"{name}_id")))
+            if pk := getattr(item, f"{name}_id"):
+                setattr(item, name, people[pk])
     for evidence in attached:
-        evidence.attached_by = people.get(evidence.attached_by_id)
+        if evidence.attached_by_id:
+            evidence.attached_by = people[evidence.attached_by_id]
     return items
 
 

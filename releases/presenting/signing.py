@@ -1,18 +1,17 @@
 """Who has signed, who is missing, and what is signed (releases/parts/signoffs.html, releases/sign.html)."""
 
 import json
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
 from audit import ledger
 from releases import rules
-from releases.actions.signing import signing_view
+from releases.actions.signing import Signed, signing_view
 from releases.decisions import Standing
 from releases.gate.clearance import SIDES
-from releases.models import Release, SignOff
-from releases.people import person
+from releases.models import Rejection, Release, SignOff
 from releases.presenting.history import events
 from releases.presenting.rows import release_url
 from releases.review import SECTIONS
@@ -21,14 +20,26 @@ from releases.statement import MEANING
 METHODS = {"passkey": "passkey", "two-factor": "password and code, not key-bound"}
 
 
-def signoffs(release: Release, found: Standing, *, user: User, now: datetime) -> dict[str, Any]:
-    sides = [_side(release, found, side, user=user, now=now) for side in SIDES]
+@dataclass(frozen=True)
+class _Asking:
+    """Whoever looks, and what has been said of the release so far: read once for all of its sides."""
+
+    user: User
+    who: rules.Person
+    signed: Signed
+    rejections: dict[str, Rejection]
+
+
+def signoffs(release: Release, found: Standing, *, user: User, who: rules.Person) -> dict[str, Any]:
+    rejections = release.rejections.filter(lifted_at=None).select_related("by").order_by("-rejected_at")
+    asking = _Asking(user, who, Signed.of(release), {one.side: one for one in rejections})
+    sides = [_side(release, found, side, asking) for side in SIDES]
     return {
         "question": f"for the {'canary' if found.question == 'canary' else 'full release'}",
         "done": sum(side["status"] == "signed" for side in sides),
         "needed": 2,
         "sides": sides,
-        "sections": _sections(release, found, user=user, now=now),
+        "sections": _sections(release, found, asking),
         "state_digest": found.closed_by.state_digest if found.closed_by else found.state_digest,
         "closed": found.closed_by is not None,
         "review_url": release_url(release, "review"),
@@ -36,29 +47,22 @@ def signoffs(release: Release, found: Standing, *, user: User, now: datetime) ->
     }
 
 
-def _sections(release: Release, found: Standing, *, user: User, now: datetime) -> list[dict[str, Any]]:
+def _sections(release: Release, found: Standing, asking: _Asking) -> list[dict[str, Any]]:
     """The sections that the standard asks something for, or that were signed: beside the two sides, never counted."""
     asked = {item.owner_role for item in found.facts.items} & rules.SECTIONS
     asked |= {fact.side for fact in found.signatures} & rules.SECTIONS
-    return [
-        _side(release, found, side, user=user, now=now) | {"name": SECTIONS[side]} for side in SECTIONS if side in asked
-    ]
+    return [_side(release, found, side, asking) | {"name": SECTIONS[side]} for side in SECTIONS if side in asked]
 
 
-def _side(release: Release, found: Standing, side: str, *, user: User, now: datetime) -> dict[str, Any]:
-    rejection = release.rejections.select_related("by").filter(side=side, lifted_at=None).first()
-    signed = (
-        release.sign_offs.select_related("signer")
-        .filter(question=found.question, side=side, withdrawn_at=None)
-        .order_by("voided_at", "-signed_at")
-        .last()
-    )
-    living = (
-        release.sign_offs.select_related("signer")
-        .filter(question=found.question, side=side, withdrawn_at=None, voided_at=None)
-        .last()
-    )
-    signed = living or signed
+def _newest(given: Sequence[SignOff]) -> SignOff | None:
+    """The latest that lives or, where none does, the one that was voided last. They come oldest first."""
+    living = [one for one in given if one.voided_at is None]
+    return living[-1] if living else max(given, key=lambda one: one.voided_at or one.signed_at, default=None)
+
+
+def _side(release: Release, found: Standing, side: str, asking: _Asking) -> dict[str, Any]:
+    rejection = asking.rejections.get(side)
+    signed = _newest([one for one in asking.signed.sign_offs if (one.question, one.side) == (found.question, side)])
     shown: dict[str, Any] = {
         "name": side.capitalize(),
         "meaning": MEANING[found.question.value, side],
@@ -77,10 +81,10 @@ def _side(release: Release, found: Standing, side: str, *, user: User, now: date
         }
         if shown["note"] and not signed.voided_at:
             shown["status"] = "void"
-        if found.open and not signed.voided_at and signed.signer_id == user.pk:
+        if found.open and not signed.voided_at and signed.signer_id == asking.user.pk:
             shown["withdraw"] = {"id": signed.pk, "url": release_url(release, "say", act="withdraw")}
     if found.open and shown["status"] != "signed":
-        shown["action"] = sign_action(release, found, side, user=user, now=now)
+        shown["action"] = _sign_action(release, found, side, asking)
         if side not in SIDES and shown["action"]["reason"]:
             del shown["action"]  # a section is its owner's: to everybody else it only says whether it is signed
     return shown
@@ -99,9 +103,9 @@ def why_not_counted(found: Standing, signed: SignOff) -> str:
     return ""
 
 
-def sign_action(release: Release, found: Standing, side: str, *, user: User, now: datetime) -> dict[str, Any]:
-    who = person(user, release, now=now)
-    reasons = rules.sign_refusals(who, side, signing_view(release, found, signer=user, side=side))
+def _sign_action(release: Release, found: Standing, side: str, asking: _Asking) -> dict[str, Any]:
+    view = signing_view(release, found, asking.signed, signer=asking.user, side=side)
+    reasons = rules.sign_refusals(asking.who, side, view)
     return {
         "label": f"Sign for {side}",
         "url": release_url(release, "sign", side=side),

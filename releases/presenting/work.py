@@ -8,10 +8,10 @@ from uuid import UUID
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.queries import living_grants, roles_of
+from accounts.queries import living_grants
 from accounts.roles import Role
 from releases import rules
-from releases.actions.signing import signing_view
+from releases.actions.signing import Signed, signing_view
 from releases.decisions import Standing, standing
 from releases.models import Item, Release
 from releases.people import item_view, person
@@ -142,6 +142,8 @@ def _line(item: Item) -> dict[str, Any]:
 
 def _sign(user: User, release: Release, found: Standing, *, now: datetime) -> list[dict[str, Any]]:
     who = person(user, release, now=now)
+    sides = sorted((rules.SIDES | rules.SECTIONS) & who.roles)
+    signed = Signed.of(release) if sides else None
     return [
         {
             "title": f"Sign for {side}, the {found.question.value} question",
@@ -149,6 +151,6 @@ def _sign(user: User, release: Release, found: Standing, *, now: datetime) -> li
             "release": release.label,
             "system": release.system.name,
         }
-        for side in sorted((rules.SIDES | rules.SECTIONS) & roles_of(user, system=release.system.slug, now=now))
-        if not rules.sign_refusals(who, side, signing_view(release, found, signer=user, side=side))
+        for side in sides
+        if signed and not rules.sign_refusals(who, side, signing_view(release, found, signed, signer=user, side=side))
     ]

@@ -1,5 +1,6 @@
 """Pages of a release: list, open, the release itself, what it is made of, its questions, its history."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -15,11 +16,11 @@ from audit import canonical, ledger
 from releases import rules
 from releases.actions import opening, rollout, shadow
 from releases.actions.standards import upgrade_standard
-from releases.decisions import standing
+from releases.decisions import Standing, standing
 from releases.errors import InvalidInput
 from releases.forms import OpenForm
 from releases.gate.types import Question
-from releases.models import Release
+from releases.models import Item, Release
 from releases.people import person
 from releases.presenting import checklist as checklist_context
 from releases.presenting import history as history_context
@@ -27,7 +28,7 @@ from releases.presenting import listing as listing_context
 from releases.presenting import moves, page, rows, signing
 from releases.presenting import rollout as rollout_context
 from releases.presenting.item import members
-from releases.queries import release_before, release_of, system_of, visible_releases
+from releases.queries import release_of, system_of, visible_releases
 from releases.standard.compare import differences
 from releases.standard.published import definition_of, newer_standard, standard_for, standards_in_force
 from web.filters import parse_tokens
@@ -90,6 +91,8 @@ def open_release(request: HttpRequest, slug: str) -> HttpResponse:
 def detail(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     release = find(request, slug, label)
     now, user = timezone.now(), signed_in(request)
+    who = person(user, release, now=now)
+    edit = rules.edit_refusals(who, release_state=release.state)
     found = standing(release, asked(request, release), now=now)
     raw = request.GET.get("q", "")
     query = parse_tokens(raw, checklist_context.TOKENS)
@@ -98,25 +101,24 @@ def detail(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     context = {
         **page.head(release, found, now=now),
         "live_url": f"{rows.release_url(release, 'live')}?question={found.question.value}",
-        "upgrade": _upgrade(request, release),
+        "upgrade": _upgrade(release, edit),
         "weakens": release.standard.weakens,
         "stamp": checklist_context.stamp(found, shown),
         "checklist": checklist_context.checklist(release, shown, kept, query, raw)
-        | _several(request, release, now=now),
-        "signoffs": signing.signoffs(release, found, user=user, now=now),
+        | ({} if edit else _several(request, release, found, now=now)),
+        "signoffs": signing.signoffs(release, found, user=user, who=who),
         "rollout": rollout_context.rollout(release, found.bars, now=now),
         "shadow": rollout_context.shadow(release),
-        "pins": page.pins(release),
-        "history": history_context.events(entries_of(release)[:6]),
+        "history": history_context.events(entries_of(release, found.items)[:6]),
         "history_url": rows.release_url(release, "history"),
-        "actions": moves.actions(release, found, user=user, now=now),
-        "dialogs": moves.dialogs(release, user=user, now=now),
+        "actions": moves.actions(release, found, user=user, who=who, now=now),
+        "dialogs": moves.dialogs(release),
         "changes": signing.changes(release, found),
     }
     return render(request, "releases/release.html", context)
 
 
-def _upgrade(request: HttpRequest, release: Release) -> dict[str, Any] | None:
+def _upgrade(release: Release, edit: tuple[str, ...]) -> dict[str, Any] | None:
     """The newer version of its standard, offered to a release that may still move to it."""
     newer = newer_standard(release.standard)
     if newer is None or release.state not in Release.OPEN:
@@ -125,17 +127,15 @@ def _upgrade(request: HttpRequest, release: Release) -> dict[str, Any] | None:
         "number": newer.number,
         "url": rows.release_url(release, "move", act="upgrade"),
         "differences": differences(definition_of(release.standard), definition_of(newer)),
-        "reason": " ".join(may_edit(request, release)[:1]),
+        "reason": " ".join(edit[:1]),
     }
 
 
-def _several(request: HttpRequest, release: Release, *, now: datetime) -> dict[str, Any]:
+def _several(request: HttpRequest, release: Release, found: Standing, *, now: datetime) -> dict[str, Any]:
     """What acts on several items, for whoever may change the release."""
-    if may_edit(request, release):
-        return {}
     query = request.META.get("QUERY_STRING", "")
     bulk = {"url": f"{rows.release_url(release, 'assign')}?{query}".rstrip("?"), "people": members(release, now=now)}
-    return {"bulk": bulk, "carry_url": rows.release_url(release, "carry") if release_before(release) else ""}
+    return {"bulk": bulk, "carry_url": "" if found.facts.first_release else rows.release_url(release, "carry")}
 
 
 def asked(request: HttpRequest, release: Release) -> Question:
@@ -161,9 +161,9 @@ def rollout_part(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     return render(request, "releases/parts/rollout.html", {"rollout": shown})
 
 
-def entries_of(release: Release) -> Any:
+def entries_of(release: Release, items: Iterable[Item]) -> Any:
     """What the record holds of a release and its items, newest first."""
-    subjects = [release.subject, *(f"item:{pk}" for pk in release.items.values_list("pk", flat=True))]
+    subjects = [release.subject, *(item.subject for item in items)]
     return ledger.entries(system=release.system.slug).filter(subject__in=subjects).order_by("-index")
 
 
@@ -211,7 +211,9 @@ def history(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     release = find(request, slug, label)
     now = timezone.now()
     found = standing(release, page.question_now(release), now=now)
-    entries = keyset_page(entries_of(release), order=("-index",), cursor=request.GET.get("cursor"), size=50)
+    entries = keyset_page(
+        entries_of(release, found.items), order=("-index",), cursor=request.GET.get("cursor"), size=50
+    )
     context = {
         **page.head(release, found, now=now),
         "page": entries,

@@ -74,6 +74,8 @@ class Keyboard:
         chooser.value.set_files(path)
 
     def letter(self, *letters: str) -> None:
+        """Shortcuts of the page, which a slow machine shows before its scripts listen."""
+        self.page.wait_for_load_state("domcontentloaded")
         for letter in letters:
             self.keys.press(letter)
 

@@ -61,6 +61,40 @@ def test_a_release_with_everything_done_may_go(question):
     assert verdict.go
 
 
+@pytest.mark.parametrize(
+    ("stricter", "rule"),
+    [
+        ({"eval_min_delta": "0.021"}, "evaluation-gate"),
+        ({"eval_bar": "lower"}, "evaluation-gate"),
+        ({"schema_valid_min": "0.991"}, "schema-validation-rate"),
+        ({"cost_increase_max": "0.09"}, "cost-per-request"),
+        ({"min_requests": 1001}, "schema-validation-rate"),
+        ({"error_rate_max": "0.014"}, "rollout-plan"),
+        ({"p95_ms_max": 1999}, "rollout-plan"),
+        ({"canary_share": "0.09"}, "rollout-plan"),
+        ({"canary_hours": 25}, "canary-clean"),
+        ({"rollback_minutes": 6}, "rollback-tested"),
+        ({"drill_validity_days": 2}, "rollback-tested"),
+    ],
+)
+def test_a_release_that_just_holds_every_bar_fails_when_one_is_raised(stricter, rule):
+    """Each threshold of the release policy decides: `go_facts` stands exactly on the shipped bars."""
+    bars = ReleaseBars.parse(stricter)
+    (asking,) = [item.key for item in STANDARD.items if item.auto_fact == rule]
+    verdict = judge(go_facts(), bars)
+    assert verdict.outcome is Outcome.NO_GO
+    assert asking in {item.key for item in verdict.items if not item.state.done}
+
+
+def test_a_first_release_is_held_to_the_absolute_bars_of_its_policy():
+    facts = with_evaluation(replace(go_facts(), first_release=True), baseline_run=None, baseline_score=None, delta=None)
+    facts = with_evaluation(facts, score=Decimal("0.7"))
+    facts = replace(facts, rates=replace(facts.rates, cost_usd=Decimal(50), baseline_cost_per_request_usd=None))
+    assert codes(facts) == []
+    assert codes(facts, ReleaseBars.parse({"eval_min_score": "0.71"})) == ["item-failed"]
+    assert codes(facts, ReleaseBars.parse({"first_release_cost_cap_usd": "0.049"})) == ["item-failed"]
+
+
 def test_every_automatic_item_of_the_shipped_standard_names_a_rule_that_exists():
     assert {item.auto_fact for item in STANDARD.items if item.auto_fact} <= set(RULES)
 

@@ -8,7 +8,7 @@ from audit import canonical
 from systems.policy import PolicyError, ReleaseBars, RunningLimits
 
 
-def test_defaults_are_those_of_the_article() -> None:
+def test_defaults_are_those_of_the_article_and_of_ours_where_it_names_none() -> None:
     bars, limits = ReleaseBars(), RunningLimits()
     assert bars.eval_min_delta == Decimal("0.02")
     assert bars.schema_valid_min == Decimal("0.99")
@@ -18,6 +18,10 @@ def test_defaults_are_those_of_the_article() -> None:
     assert (limits.slo_p95_ms, limits.slo_schema_failure) == (1200, Decimal("0.01"))
     assert (limits.slo_retry, limits.budget_variance) == (Decimal("0.03"), Decimal("0.10"))
     assert bars.author_may_sign_own_side is False
+    assert (bars.cost_increase_max, bars.first_release_cost_cap_usd) == (Decimal("0.10"), Decimal("0.05"))
+    assert (bars.eval_min_score, bars.eval_min_cases) == (Decimal("0.7"), 30)
+    assert (bars.min_requests, bars.coverage, bars.drill_validity_days) == (300, Decimal("0.95"), 90)
+    assert (limits.psi, limits.cost_spike) == (Decimal("0.2"), Decimal("1.5"))
 
 
 @pytest.mark.parametrize("part", [ReleaseBars, RunningLimits])

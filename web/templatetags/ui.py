@@ -16,7 +16,7 @@ from lucide.templatetags.lucide import lucide
 
 from web import navigation as nav
 from web.diffs import diff as compare
-from web.statuses import status_of, urgency
+from web.statuses import Status, status_of, urgency
 
 register = template.Library()
 _ids = count(1)
@@ -44,7 +44,12 @@ def _drawn(name: str, size: int, label: str, **attributes: Any) -> str:
 @register.simple_tag
 def pill(status: Any, word: str = "") -> SafeString:
     """Status as icon and word. `word` says it more exactly ("Lapses in 3 days") and leaves tone and icon alone."""
-    found = status_of(status)
+    return _pill(status_of(status), word)
+
+
+@lru_cache(maxsize=512, typed=True)  # typed: a word that is safe as it is and one that is not are two
+def _pill(found: Status, word: str) -> SafeString:
+    """Kept: a long checklist draws the same few two hundred times."""
     return format_html(
         '<span class="pill" data-tone="{}" data-status="{}" data-sure="{}">{}<span>{}</span></span>',
         found.tone,
