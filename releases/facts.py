@@ -53,7 +53,7 @@ def read_items(release: Release) -> tuple[Item, ...]:
     speak of the same rows."""
     living = Evidence.objects.filter(superseded_at=None).order_by("attached_at")
     evidence = Prefetch("evidence", living, to_attr="living")
-    return tuple(release.items.prefetch_related(evidence))
+    return tuple(release.items.prefetch_related(evidence))  # type: ignore[no-redef]  # so that others may name it
 
 
 def gather(release: Release, question: Question, *, now: datetime, items: Sequence[Item] | None = None) -> Facts:

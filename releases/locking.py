@@ -45,7 +45,8 @@ def lock(release_id: UUID) -> Release:
 
 
 def _fresh(release_id: UUID) -> Release:
-    return Release.objects.select_related("system", "standard", "policy").get(pk=release_id)
+    """Without the text of its standard, which `definition_of` holds already."""
+    return Release.objects.select_related("system", "standard", "policy").defer("standard__body").get(pk=release_id)
 
 
 def open_questions(release: Release) -> tuple[Question, ...]:

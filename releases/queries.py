@@ -61,7 +61,7 @@ def items_to_do(user_id: UUID) -> QuerySet[Item]:
     """Items of open releases that this person owns and nobody has verified."""
     running = (*Release.OPEN, *Release.IN_ROLLOUT)
     mine = Item.objects.filter(owner=user_id, release__state__in=running, verified_by=None)
-    return mine.select_related("release__system", "release__standard").order_by("release__opened_at", "position")
+    return _placed(mine).order_by("release__opened_at", "position")
 
 
 def items_to_verify(slugs: Iterable[str] | None) -> QuerySet[Item]:
@@ -76,7 +76,12 @@ def items_to_verify(slugs: Iterable[str] | None) -> QuerySet[Item]:
     ).distinct()
     if slugs is not None:
         waiting = waiting.filter(release__system__slug__in=slugs)
-    return waiting.select_related("release__system", "release__standard").prefetch_related("evidence")
+    return _placed(waiting).prefetch_related("evidence")
+
+
+def _placed(items: QuerySet[Item]) -> QuerySet[Item]:
+    """With their release; the text of its standard is not read again with each of them."""
+    return items.select_related("release__system", "release__standard").defer("release__standard__body")
 
 
 def release_before(release: Release) -> Release | None:
