@@ -276,6 +276,7 @@ SPECTACULAR_SETTINGS = {
         "VersionState": "systems.models.Version.State",
         "ChannelState": "operations.models.Channel.State",
         "RunbookKind": "operations.models.runbooks.Runbook.Kind",
+        "EnvironmentKind": "audit.models.environments.SideEnvironment.Kind",
         "ReviewKind": "operations.models.reviews.Review.Kind",
         "IncidentState": "operations.models.incidents.Incident.State",
         "BudgetState": ["ok", "alert", "exceeded"],

@@ -179,7 +179,7 @@ def test_a_budget_is_calculated_from_what_the_trail_used_and_compared_week_by_we
     assert model["tokens_in"] == "1000.00" and model["price_in"] == "3636.3636"
     weeks = visitor.get(f"/api/systems/{SLUG}/budget/weeks").json()
     assert (weeks["this_week_usd"], weeks["last_week_usd"], weeks["change"]) == ("28", "8", "2.5000")
-    assert (weeks["change_max"], weeks["within"], len(weeks["days"])) == ("0.10", False, 14)
+    assert (weeks["change_max"], weeks["within"], len(weeks["days"])) == ("0.1", False, 14)
     assert sum(day["spent_usd"] == "28" for day in weeks["days"]) == 1
 
 

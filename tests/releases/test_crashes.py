@@ -20,7 +20,7 @@ from releases.actions import rollout, signing
 from releases.decisions import standing
 from releases.gate.types import Question
 from releases.models import Decision, Instruction, Release, Rollout, SignOff
-from releases.watching import WATCHED, watch
+from releases.watching import watch
 from tests.releases.conftest import make_stage
 from tests.releases.ready import make_ready
 from tests.releases.test_rollout import windows
@@ -171,7 +171,7 @@ def may_go_live(whole, monkeypatch):
     rollout.start_rollout(release_id=stage.release.pk, by=stage.people.engineer, now=began)
     windows(stage, 24.5, since=began)
     over = began + timedelta(hours=24, minutes=31)
-    watch(Rollout.objects.select_related(*WATCHED).get(release=stage.release), now=over)
+    watch(Rollout.objects.select_related("release__system", "release__policy", "release__standard", "source").get(release=stage.release), now=over)
     walk.do_checklist(stage.release, stage.people, now=over, questions=("release",))
     walk.sign_both(stage.release, stage.people, now=over + timedelta(minutes=10))
     return stage
