@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 import msgspec
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 
 from audit import trail
 from audit.models import Checkpoint
@@ -127,10 +127,12 @@ def _ownership_gaps(release: Release, *, now: datetime) -> tuple[str, ...]:
 
 
 def _pins(release: Release) -> tuple[PinFact, ...]:
-    """One per component in use, pinned or not: a component without a pin is a gap, not an absence."""
+    """One per component in use, pinned or not: a component without a pin is a gap, not an absence. What is pinned is
+    judged even where its component was retired since: the release is still made of it."""
     pins = {pin.component_id: pin.version for pin in release.pins.select_related("version")}
     facts = []
-    for component in release.system.components.filter(retired_at=None).order_by("kind", "name"):
+    asked = release.system.components.filter(Q(retired_at=None) | Q(pk__in=pins))
+    for component in asked.order_by("kind", "name"):
         version: Version | None = pins.get(component.pk)
         facts.append(
             PinFact(

@@ -15,6 +15,7 @@ from operations.queries import ALARM_TOPIC
 from releases.decisions import standing
 from releases.gate.types import Question
 from releases.judging import judge_waiting
+from systems.actions import registry
 from tests.factories import NOW
 from tests.operations.test_budget_watch import spend
 from tests.releases.ready import prove_channel, record_evaluation
@@ -69,6 +70,19 @@ def test_a_budget_alarm_that_came_late_blocks(stage):
     Delivery.objects.update(sent_at=NOW + timedelta(minutes=5, seconds=0.1))
     (sentence,) = missing(stage)
     assert "The slowest alarm took 301 seconds; 300 are allowed." in sentence
+
+
+def test_retiring_the_component_does_not_hide_that_the_pinned_version_is_no_good(stage):
+    ready(stage)
+    pinned = stage.release.pins.select_related("version__component").get(component__kind="fallback").version
+    engineer = stage.people.engineer2
+    registry.deprecate_version(version=pinned, by=engineer, now=NOW)
+    assert missing(stage) == set()
+    registry.retire_version(version=pinned, by=engineer, now=NOW)
+    retired = f"{pinned.component.name} version {pinned.number} is not approved by a second person."
+    assert retired in missing(stage)
+    registry.retire_component(component=pinned.component, by=engineer, now=NOW)
+    assert retired in missing(stage)
 
 
 def test_a_freeze_blocks(stage):
