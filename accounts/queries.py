@@ -50,6 +50,12 @@ def admins(*, demo: bool, now: datetime) -> QuerySet[User]:
     return holders(Role.ADMIN, system="", now=now).filter(is_demo=demo)
 
 
+def only_admin_ever(user: User) -> bool:
+    """Whether nobody else has ever been an admin here: the founding time, which does not come back."""
+    counted = RoleGrant.objects.filter(Q(confirmed_by__isnull=False) | Q(founding=True), role=Role.ADMIN)
+    return not counted.filter(user__is_demo=user.is_demo).exclude(user=user).exists()
+
+
 def signers(*, system: str, now: datetime) -> QuerySet[User]:
     """Everybody who verifies or signs on a system: who hears of a new grant there."""
     grants = living_grants(now=now).filter(role__in=SIGNING_ROLES, user=OuterRef("pk"))

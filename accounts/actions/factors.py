@@ -10,7 +10,7 @@ from accounts.access import require_admin
 from accounts.errors import AccountsError, SecondPersonNeeded
 from accounts.locking import lock_people
 from accounts.models import FactorReset, User
-from accounts.queries import admins, living_grants, roles_of
+from accounts.queries import living_grants, only_admin_ever, roles_of
 from accounts.roles import CONFIRMED_ROLES, SIDES, Role
 from accounts.sessions import end_sessions
 from audit import ledger
@@ -30,9 +30,9 @@ def enrol_totp(user: User, *, secret: str, now: datetime, by: Actor = SYSTEM) ->
 
 
 def reset_needs_second(user: User, *, by: User, now: datetime) -> bool:
-    """Whoever resets a signer's factors could sign as them: two people do it, where the installation has two."""
+    """Whoever resets a signer's factors could sign as them: two people do it, once the installation has had two."""
     signs = living_grants(now=now).filter(user=user, role__in=CONFIRMED_ROLES).exists()
-    return signs and admins(demo=by.is_demo, now=now).count() > 1
+    return signs and not only_admin_ever(by)
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from accounts.access import require_admin
 from accounts.errors import AccountsError, LastAdmin, SecondPersonNeeded
 from accounts.locking import lock_people
 from accounts.models import RoleGrant, User
-from accounts.queries import admins, living_grants, roles_of
+from accounts.queries import admins, living_grants, only_admin_ever, roles_of
 from accounts.roles import CONFIRMED_ROLES, Role, confirming_sides
 from accounts.sessions import end_sessions
 from audit import ledger
@@ -28,14 +28,15 @@ def grant_role(
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
 ) -> RoleGrant:
-    """Gives a role. One that signs or verifies waits for a second person, unless the installation has one admin."""
+    """Gives a role. One that signs or verifies waits for a second person, unless the installation never had
+    another admin: who takes a second admin's role away alone does not get to act alone."""
     lock_people()
     require_admin(by, now=now)
     if by.is_demo and not user.is_demo:
         raise Forbidden("The demo's people give roles to the demo's people only.")
     if not user.is_active:
         raise AccountsError(f"{user} has left: a role needs somebody who can sign in.")
-    founding = role in CONFIRMED_ROLES and admins(demo=by.is_demo, now=now).count() == 1
+    founding = role in CONFIRMED_ROLES and only_admin_ever(by)
     return write_grant(
         user=user, role=role, system=system, starts_at=starts_at, ends_at=ends_at, founding=founding, by=by, now=now
     )

@@ -4,7 +4,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
-from accounts.actions import confirm_factor_reset, enrol_totp, request_factor_reset
+from accounts.actions import confirm_factor_reset, enrol_totp, request_factor_reset, revoke_role
 from accounts.actions.factors import reset_refusals
 from accounts.errors import AccountsError, SecondPersonNeeded
 from accounts.queries import factors_of, must_enrol
@@ -105,3 +105,11 @@ def test_resets_need_an_admin_and_a_reason():
         request_factor_reset(user=mara, reason="x", by=otto, now=NOW)
     with pytest.raises(Invalid):
         request_factor_reset(user=mara, reason=" ", by=make_admin(), now=NOW)
+
+
+def test_taking_the_second_admin_s_role_away_does_not_make_a_reset_a_matter_of_one():
+    first = make_admin()
+    mara = make_user("Mara", Role.ENGINEERING)
+    second = make_user("Beth Admin", Role.ADMIN)
+    revoke_role(grant=second.grants.get(), by=first, now=NOW)
+    assert request_factor_reset(user=mara, reason="lost her phone", by=first, now=NOW).done_at is None

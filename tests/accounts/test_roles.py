@@ -230,3 +230,26 @@ def test_the_demo_s_admin_has_no_power_over_real_people():
         revoke_role(grant=real.grants.get(), by=demo, now=NOW)
     # Nor does the demo end the founding time of the real installation.
     assert make_user("Newcomer", Role.PRODUCT).grants.get().founding
+
+
+def test_who_takes_the_second_admin_s_role_away_does_not_grant_alone_again():
+    """Otherwise one admin alone makes both sides: takes the other admin away, and grants as in the founding time."""
+    first, second = second_admin()
+    revoke_role(grant=second.grants.get(), by=first, now=NOW)
+    mara, otto = make_user("Mara"), make_user("Otto")
+    for user, role in ((mara, Role.ENGINEERING), (otto, Role.OPERATIONS), (otto, Role.ADMIN)):
+        grant = grant_role(user=user, role=role, by=first, now=NOW)
+        assert not grant.founding
+        assert roles_of(user, system="", now=NOW) == frozenset()
+
+
+def test_nor_does_whoever_deactivates_the_second_admin():
+    first, second = second_admin()
+    deactivate(user=second, by=first, now=NOW, reason="left")
+    assert not grant_role(user=make_user("Mara"), role=Role.ENGINEERING, by=first, now=NOW).founding
+
+
+def test_a_second_admin_who_was_never_confirmed_ends_no_founding_time():
+    first, second = second_admin()
+    RoleGrant.objects.filter(user=second).update(founding=False)
+    assert grant_role(user=make_user("Mara"), role=Role.ENGINEERING, by=first, now=NOW).founding
