@@ -6,7 +6,8 @@ A child process does the act and kills itself at a chosen point; the parent look
 import os
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -21,9 +22,12 @@ from releases.decisions import standing
 from releases.gate.types import Question
 from releases.models import Decision, Instruction, Release, Rollout, SignOff
 from releases.watching import watch
+from tests.audit.sending import chat_trace
+from tests.audit.trailing import send, settle
+from tests.factories import MODEL
 from tests.releases.conftest import make_stage
 from tests.releases.ready import make_ready
-from tests.releases.test_rollout import windows
+from tests.releases.test_rollout import plan, windows
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(1800)]
 DIED, DONE, FAILED = 9, 0, 1
@@ -160,6 +164,18 @@ def test_a_crash_leaves_nothing_half_started(now_stage, every):
     crash_everywhere(now_stage, act, traces_of_starting, every)
 
 
+def answers(stage: Any, count: int, *, since: datetime) -> None:
+    """So many requests in the trail, each with everything that a release is judged by."""
+    prompt = stage.release.pins.get(component__kind="prompt").version.sha256
+    said = {"readiness__prompt__hash": prompt, "readiness__schema__output__valid": True}
+    said |= {"gen_ai__provider__name": MODEL["provider"], "gen_ai__request__model": MODEL["deployment"]}
+    starts = (since + timedelta(minutes=1 + number) for number in range(count))
+    traces = (chat_trace(start=at, **said) for at in starts)
+    over = since + timedelta(minutes=count + 5)
+    send(*chain.from_iterable(traces), system=stage.system.slug, now=over)
+    settle(now=over)
+
+
 @pytest.fixture
 def may_go_live(whole, monkeypatch):
     """A canary of 24 hours without a breach, and both signatures for question two."""
@@ -170,8 +186,9 @@ def may_go_live(whole, monkeypatch):
     walk.sign_both(stage.release, stage.people, now=began)
     rollout.start_rollout(release_id=stage.release.pk, by=stage.people.engineer, now=began)
     windows(stage, 24.5, since=began)
+    answers(stage, 300, since=began)
     over = began + timedelta(hours=24, minutes=31)
-    watch(Rollout.objects.select_related("release__system", "release__policy", "release__standard", "source").get(release=stage.release), now=over)
+    watch(plan(stage), now=over)
     walk.do_checklist(stage.release, stage.people, now=over, questions=("release",))
     walk.sign_both(stage.release, stage.people, now=over + timedelta(minutes=10))
     return stage
