@@ -48,7 +48,7 @@ def killed_in_the_middle(own: Own, number: int, chance: random.Random) -> list[i
     return sorted(said[0] + said[1])
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [2, pytest.param(60, marks=pytest.mark.long)])
 def test_two_sequencers_killed_repeatedly_leave_a_log_without_a_gap_that_verifies(own, times):
     chance = random.Random(13)
     committed: list[int] = []

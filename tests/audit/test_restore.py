@@ -23,10 +23,6 @@ def test_an_older_backup_is_refused_and_the_newest_goes_on(own, tmp_path):
     old = own.dump(tmp_path / "old.dump")
     assert own.write(10) == (0, "")
     newest = own.dump(tmp_path / "newest.dump")
-    code, said = own.manage("stop_ledger", "--reason", "A disk failed.")
-    assert code == 0, said
-    code, said = own.write(1)
-    assert code and "ReadOnly" in said
 
     own.restore(old)
     code, said = own.manage("verify")
@@ -34,8 +30,6 @@ def test_an_older_backup_is_refused_and_the_newest_goes_on(own, tmp_path):
     # It does not take the lost entries' places either: the first to sign finds it out, and from then on it is stopped.
     code, said = own.write(1)
     assert code and "set back" in said
-    code, said = own.write(1)
-    assert code and "ReadOnly" in said
     code, said = own.manage("resume_ledger", "--reason", "Restored from the backup of yesterday.")
     assert code == 1 and "The ledger stays read-only" in said
 
@@ -67,17 +61,15 @@ def flip(own: Own, table: str, content: bytes) -> None:
         file.write(data[place : place + 1])
 
 
-@pytest.mark.parametrize("checked", [True, False])
-def test_a_bit_that_flips_in_a_page_on_disk_is_found(own, checked):
+def test_a_bit_that_flips_in_a_page_on_disk_is_found(own):
     """By PostgreSQL's own sums: no answer then. By ours where nobody looks at those: its number is named."""
     with own.connect() as other:
         [index, leaf] = other.execute("SELECT index, leaf FROM audit_entry ORDER BY index DESC LIMIT 1").fetchone()
     with own_database("spoiled", own.folder, template=own.name) as copy:
-        with copy.connect() as other:
-            other.execute(f'ALTER DATABASE "{copy.name}" SET ignore_checksum_failure = {"off" if checked else "on"}')
         flip(copy, "audit_entry", leaf[:60].encode())
         code, said = copy.manage("verify")
-    if checked:
         assert (code, "Cannot decide: the database did not answer (invalid page" in said) == (3, True), said
-    else:
+        with copy.connect() as other:
+            other.execute(f'ALTER DATABASE "{copy.name}" SET ignore_checksum_failure = on')
+        code, said = copy.manage("verify")
         assert code == 1 and said.endswith(f"First bad entry: {index}.\n"), said
