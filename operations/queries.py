@@ -27,7 +27,9 @@ def person(user: User, *, system: System | None, now: datetime) -> Person:
 
 def active_freezes(system: System, now: datetime) -> list[Freeze]:
     lifted_later = Q(lifted_at=None) | Q(lifted_at__gt=now)
-    return list(Freeze.objects.filter(lifted_later, system=system, imposed_at__lte=now).order_by("imposed_at"))
+    found = Freeze.objects.filter(lifted_later, system=system, imposed_at__lte=now)
+    people = "imposed_by", "mitigation_by", "confirmed_engineering_by", "confirmed_operations_by"
+    return list(found.select_related("system", *people).order_by("imposed_at"))
 
 
 def latest_passed(system: System, kind: str, *, now: datetime, validity_days: int) -> Drill | None:
