@@ -28,9 +28,14 @@ def prove_channel(system: Any, *, by: Any, now: Any = NOW) -> None:
         created_at=now,
         tested_at=now,
     )
+    deliver_alarm(channel, now=now)
+
+
+def deliver_alarm(channel: Channel, *, now: Any) -> None:
+    """What one counts for ends thirty days later."""
     alarm = Notification.objects.create(
-        topic=ALARM_TOPIC, system=system, subject="drill:1", key=f"drill:{system.pk}", title="Drill", body="Drill",
-        breach_at=now, created_at=now,
+        topic=ALARM_TOPIC, system=channel.system, subject="drill:1", key=f"drill:{channel.pk}:{now:%Y-%m-%d}",
+        title="Drill", body="Drill", breach_at=now, created_at=now,
     )  # fmt: skip
     took = timedelta(seconds=9)
     Delivery.objects.create(

@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 
 from accounts.actions import deactivate
+from operations.models import Channel
 from releases.actions import checklist
 from releases.decisions import standing
 from releases.errors import InvalidInput, NotGo
 from releases.gate.types import ItemState, Question
 from releases.models import Evidence, Item, SignOff
 from tests.factories import NOW, sign_in
-from tests.releases.ready import make_ready
+from tests.releases.ready import deliver_alarm, make_ready
 from tests.releases.test_signing import shown, sign
 
 SECOND = timedelta(seconds=1)
@@ -26,6 +27,7 @@ def test_evidence_that_lapses_while_the_page_is_open_refuses_the_signature(ready
     """The canary's evidence has to last until its planned end, a day on. One second decides."""
     lapses = Evidence.objects.exclude(valid_until=None).earliest("valid_until").valid_until
     minute = lapses - timedelta(hours=24)
+    deliver_alarm(Channel.objects.get(system=ready.system), now=minute - timedelta(days=1))
     assert standing(ready.again(), Question.CANARY, now=minute - SECOND).verdict.go
     statement = shown(ready, "engineering", ready.people.engineer2, now=minute - SECOND)
     with pytest.raises(NotGo):
