@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from accounts.models import User
-from accounts.queries import holders, roles_of
+from accounts.queries import living_grants, roles_of
 from releases.models import Item, Release
 from releases.rules import ItemView, Person
 from releases.standard.load import ItemDef
@@ -30,10 +30,9 @@ def item_view(item: Item, definition: ItemDef, release: Release) -> ItemView:
 
 def somebody_else_holds(definition: ItemDef, release: Release, *, besides: User, now: datetime) -> bool:
     """Whether anybody but this person (and those who attached) holds the item's owner role or that of its side."""
-    return any(
-        holders(role, system=release.system.slug, now=now).exclude(pk=besides.pk).exists()
-        for role in {definition.owner_role, definition.side}
-    )
+    roles = {definition.owner_role, definition.side}
+    grants = living_grants(now=now).filter(role__in=roles, system__in=["", release.system.slug])
+    return grants.exclude(user=besides).exists()
 
 
 def authors(release: Release) -> frozenset[str]:
