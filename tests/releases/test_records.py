@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from audit import vault
 from releases import records
 from releases.models import Evidence
+from releases.presenting.item import _accepts
 from releases.presenting.viewer import readable
 from releases.standard.load import parse, shipped
 from tests.factories import sign_in
@@ -89,6 +90,19 @@ def test_a_record_is_filled_in_on_the_page(stage, item_url):
     assert (body["record"], body["item"], body["release"]) == ("review.privacy", KEY, stage.release.label)
     shown = client.get(f"{item_url}evidence/{kept.pk}/read/").content.decode()
     assert "<dt>Personal data, and why</dt><dd>Questions of customers.</dd>" in shown
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        ((), ""),
+        (("file",), "a file"),
+        (("file", "link"), "a file or a link"),
+        (("record:contract.probe", "file", "link"), "a record (contract probe), a file or a link"),
+    ],
+)
+def test_what_an_item_takes_is_said_in_words(evidence, words):
+    assert _accepts(evidence) == words
 
 
 def test_a_record_comes_over_the_api(stage):
