@@ -1,10 +1,14 @@
 """Releases at the stages that tests start from, each reached by the product's own actions."""
 
+import copy
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
+from django.test import override_settings
 from django.utils import timezone
 
 from metrics.models import Source
@@ -42,9 +46,43 @@ def make_sampled(whole, *, now=NOW) -> None:
         make_version(component, path.read_bytes(), by=whole.people.engineer, reviewer=reviewers[kind], now=now)
 
 
+@pytest.fixture(scope="module")
+def module_stage(request, django_db_setup, django_db_blocker, _data_folder, tmp_path_factory):
+    """One stage for all tests of a module that says how it is made (`shared_stage`): each in a savepoint above it.
+
+    Only for modules whose tests all start from it: what else they find in the database would be there as well.
+    """
+    build = getattr(request.module, "shared_stage", None)
+    if build is None:
+        yield None
+        return
+    folder = shutil.copytree(_data_folder, tmp_path_factory.mktemp("module") / "data")
+    quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with (
+        django_db_blocker.unblock(),
+        override_settings(DATA_DIR=folder, PASSWORD_HASHERS=quick),
+        transaction.atomic(),
+    ):
+        yield build(), folder
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def stage(whole) -> Stage:
-    return make_stage(whole)
+def stage(module_stage, request, settings, tmp_path) -> Stage:
+    if module_stage is None:
+        return make_stage(request.getfixturevalue("whole"))
+    shared, folder = module_stage
+    request.getfixturevalue("db")
+    settings.DATA_DIR = shutil.copytree(folder, tmp_path / "data")
+    return copy.deepcopy(shared)
+
+
+def staged() -> Stage:
+    return make_stage(make_whole_system())
+
+
+def made_ready() -> Stage:
+    return make_ready(staged())
 
 
 def make_stage(whole) -> Stage:
@@ -54,7 +92,13 @@ def make_stage(whole) -> Stage:
     source = Source.objects.create(
         system=whole.system, kind=Source.Kind.TRAIL, name="Request trail", created_by=people.operator, created_at=NOW
     )
-    release = opening.open_release(system=whole.system, label="2026.11.2", by=people.product, now=NOW)
+    return in_review(Stage(None, people, whole.system, source), "2026.11.2")
+
+
+def in_review(stage: Stage, label: str) -> Stage:
+    """Another release of the same system, at the same point."""
+    system, people, source = stage.system, stage.people, stage.source
+    release = opening.open_release(system=system, label=label, by=people.product, now=NOW)
     opening.pin_newest(release_id=release.pk, by=people.product, now=NOW)
     opening.plan_rollout(
         release_id=release.pk,
@@ -68,7 +112,7 @@ def make_stage(whole) -> Stage:
         now=NOW,
     )
     release = opening.begin_review(release_id=release.pk, by=people.product, now=NOW + timedelta(minutes=1))
-    return Stage(release, people, whole.system, source)
+    return Stage(release, people, system, source)
 
 
 @pytest.fixture

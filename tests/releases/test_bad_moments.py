@@ -12,15 +12,18 @@ from releases.errors import InvalidInput, NotGo
 from releases.gate.types import ItemState, Question
 from releases.models import Evidence, Item, SignOff
 from tests.factories import NOW, sign_in
-from tests.releases.ready import deliver_alarm, make_ready
+from tests.releases.conftest import made_ready
+from tests.releases.ready import deliver_alarm
 from tests.releases.test_signing import shown, sign
 
 SECOND = timedelta(seconds=1)
 
+shared_stage = made_ready
+
 
 @pytest.fixture
 def ready(stage):
-    return make_ready(stage)
+    return stage
 
 
 def test_evidence_that_lapses_while_the_page_is_open_refuses_the_signature(ready):

@@ -14,9 +14,12 @@ from releases.gate.types import ItemState
 from releases.models import Evidence, Item, Release
 from releases.queries import carriable, release_before
 from tests.factories import NOW, PROMPT, make_version, sign_in
+from tests.releases.conftest import staged
 from tests.releases.test_checklist import state_of
 
 LATER = NOW + timedelta(days=3)
+
+shared_stage = staged
 
 
 @pytest.fixture

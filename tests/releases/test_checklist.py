@@ -14,6 +14,9 @@ from releases.models import Evidence, Item, Pin
 from releases.standard.published import definition_of
 from releases.state import state_digest
 from tests.factories import NOW, PROMPT, make_version
+from tests.releases.conftest import staged
+
+shared_stage = staged
 
 
 def one(stage, question="canary"):

@@ -13,10 +13,13 @@ from releases import pdf
 from releases.models import Evidence
 from releases.presenting.viewer import readable
 from tests.factories import sign_in
+from tests.releases.conftest import staged
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+
+shared_stage = staged
 
 
 @pytest.fixture

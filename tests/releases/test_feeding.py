@@ -20,8 +20,11 @@ from systems.actions import acknowledge_ownership, assign_ownership
 from systems.errors import Refused
 from tests.factories import NOW, sign_in
 from tests.operations.test_risks_and_runbooks import FULL
+from tests.releases.conftest import staged
 
 pytestmark = pytest.mark.django_db
+
+shared_stage = staged
 
 
 def drill(stage, kind, *, outcome="passed", now=NOW):

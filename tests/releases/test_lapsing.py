@@ -11,8 +11,11 @@ from releases.actions.checklist import attach_evidence
 from releases.actions.opening import abandon
 from releases.lapsing import TOPIC, look
 from tests.factories import NOW
+from tests.releases.conftest import staged
 
 pytestmark = pytest.mark.django_db
+
+shared_stage = staged
 
 
 def attach(stage, key="cost.alert-routing"):

@@ -18,9 +18,12 @@ from releases.judging import judge_waiting
 from systems.actions import registry
 from tests.factories import NOW
 from tests.operations.test_budget_watch import spend
+from tests.releases.conftest import staged
 from tests.releases.ready import prove_channel, record_evaluation
 
 pytestmark = pytest.mark.django_db
+
+shared_stage = staged
 
 
 def ready(stage, *, without=""):

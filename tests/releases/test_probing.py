@@ -12,8 +12,11 @@ from releases.models import Evidence
 from systems.kinds import Kind
 from tests.factories import INPUT_SCHEMA, NOW, sign_in
 from tests.metrics.test_probe import staging  # noqa: F401  (a fixture)
+from tests.releases.conftest import staged
 
 KEY = "contracts.violations-rejected"
+
+shared_stage = staged
 
 
 @pytest.fixture

@@ -21,14 +21,15 @@ from releases.models import Release, Rollout
 from releases.state import state_digest
 from releases.watching import watch
 from tests.factories import NOW
-from tests.releases.ready import make_ready
+from tests.releases.conftest import made_ready
 
 START = NOW + timedelta(minutes=30)
+
+shared_stage = made_ready
 
 
 @pytest.fixture
 def canary(stage):
-    make_ready(stage)
     walk.sign_both(stage.release, stage.people, now=START)
     rollout.start_rollout(release_id=stage.release.pk, by=stage.people.operator, now=START)
     return stage
@@ -161,7 +162,6 @@ def test_no_source_is_asked_about_a_release_that_has_ended(stage, how):
     if how == "abandoned":
         opening.abandon(release_id=stage.release.pk, reason="No need.", by=stage.people.product, now=START)
     else:
-        make_ready(stage)
         walk.sign_both(stage.release, stage.people, now=START)
         rollout.start_rollout(release_id=stage.release.pk, by=stage.people.operator, now=START)
         rollout.roll_back(release_id=stage.release.pk, reason="Slow.", by=stage.people.operator, now=START)
@@ -183,7 +183,6 @@ def test_steps_raise_the_share_once_it_was_held_for_its_covered_hours(stage):
         error_rate_max=Decimal("0.015"), p95_ms_max=2000, source=stage.source, by=stage.people.product, now=NOW,
         steps=[(Decimal("0.01"), 2), (Decimal("0.05"), 3)],
     )  # fmt: skip
-    make_ready(stage)
     walk.sign_both(stage.release, stage.people, now=START)
     rollout.start_rollout(release_id=stage.release.pk, by=stage.people.operator, now=START)
     windows(stage, 2)

@@ -15,14 +15,16 @@ from releases.models import SignOff
 from releases.presenting.express import express
 from releases.presenting.work import next_to_sign
 from tests.factories import NOW, PASSWORD, TOTP_SECRET, sign_in
-from tests.releases.ready import make_ready
+from tests.releases.conftest import in_review, made_ready
 
 LATER = NOW + timedelta(minutes=30)
+
+shared_stage = made_ready
 
 
 @pytest.fixture
 def ready(stage):
-    return make_ready(stage)
+    return stage
 
 
 @pytest.fixture
@@ -77,7 +79,8 @@ def test_a_section_takes_its_own_role_and_another_person(ready, clock):
     assert sign_in(ready.people.engineer2).get(url(ready, "sign", "nobody")).status_code == 404
 
 
-def test_the_shortest_way_names_what_is_left_and_who_can_sign(stage, clock):
+def test_the_shortest_way_names_what_is_left_and_who_can_sign(ready, clock):
+    stage = in_review(ready, "2026.11.3")
     found = standing(stage.again(), Question.CANARY, now=LATER)
     way = express(stage.again(), found, now=LATER)
     assert way["left"] == len([r for r in found.missing if not r.code.startswith("sign-off")]) > 10

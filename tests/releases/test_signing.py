@@ -17,15 +17,17 @@ from releases.errors import InvalidInput, NotGo, Refused, StateMoved
 from releases.gate.types import Question
 from releases.models import Decision, SignOff
 from tests.factories import NOW, make_user
-from tests.releases.ready import make_ready
+from tests.releases.conftest import in_review, made_ready
 
 LATER = NOW + timedelta(minutes=30)
 PROOF = Proof(SignOff.Method.TWO_FACTOR)
 
+shared_stage = made_ready
+
 
 @pytest.fixture
 def ready(stage):
-    return make_ready(stage)
+    return stage
 
 
 def shown(stage, side, signer, now=LATER):
@@ -56,7 +58,8 @@ def test_a_go_signed_by_both_sides_is_cleared(ready):
     ] * 2
 
 
-def test_nothing_is_signed_on_a_no_go(stage):
+def test_nothing_is_signed_on_a_no_go(ready):
+    stage = in_review(ready, "2026.11.3")
     with pytest.raises(NotGo) as caught:
         sign(stage, shown(stage, "engineering", stage.people.engineer2), stage.people.engineer2)
     assert len(caught.value.reasons) > 10
