@@ -170,7 +170,13 @@ def test_from_an_alarm_to_the_review_after_the_launch(
 
 
 def connect(page: Page, receiver: Receiver) -> str:
-    """An admin adds a webhook and sends a test, which arrives."""
+    """An admin adds a webhook and sends a test, which arrives: once what the demo said while it was made is out."""
+    newest = f"/api/systems/{DEMO}/deliveries"
+    until(
+        lambda: {one["state"] for one in page.request.get(newest).json()["results"]} == {"sent"},
+        ALARM_BOUND,
+        "The demo's own messages never went out.",
+    )
     page.goto(f"{OPERATIONS}channels/")
     page.get_by_role("button", name="Add a channel").click()
     form = page.get_by_role("dialog")
