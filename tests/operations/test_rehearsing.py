@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from audit import derivation, retention, spanlog, trail
 from audit.actors import SYSTEM
 from audit.ledger import entries
+from audit.models import Request
 from jobs.models import Event
 from operations import deliver
 from operations.actions.channels import create_channel, rotate_secret, switch_channel
@@ -26,6 +27,7 @@ from operations.models import BudgetAlarm, Drill, Notification
 from operations.queries import alarm_delays, latest_passed
 from operations.rehearsing import advance_all
 from operations.reminding import start_scheduled
+from tests.factories import make_user, sign_in
 from tests.operations.test_risks_and_runbooks import FULL
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +104,17 @@ def test_a_budget_drill_spends_nothing_and_alarms_everybody(clock, system, oli, 
     assert not Event.objects.filter(topic="audit.unapproved-traffic").exists()
     last = list(entries(subject=f"drill:{drill.pk}"))[-1]
     assert (last.kind, last.actor_id) == ("drill.ended", SYSTEM.actor_id)
+
+
+def test_an_auditor_finds_the_requests_of_a_drill(clock, system, oli, bot, receiver, settings):
+    settings.REQUIRE_MFA = False
+    drill = run(clock, planned(system, oli, "budget_alarm"), oli)
+    client = sign_in(make_user("Aud Auditor", "auditor"))
+    listed = client.get(reverse("audit:requests"))
+    seen = Request.objects.get(system=drill.trail_label)
+    page = reverse("audit:request", args=[seen.system, seen.trace_id])
+    assert listed.status_code == 200 and page in listed.content.decode()
+    assert drill.trail_label in client.get(page).content.decode()
 
 
 def test_a_budget_drill_fails_where_the_alarm_does_not_arrive(clock, system, oli, bot, receiver):

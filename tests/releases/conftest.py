@@ -68,11 +68,10 @@ def module_stage(request, django_db_setup, django_db_blocker, _data_folder, tmp_
 
 
 @pytest.fixture
-def stage(module_stage, request, settings, tmp_path) -> Stage:
+def stage(module_stage, db, request, settings, tmp_path) -> Stage:
     if module_stage is None:
         return make_stage(request.getfixturevalue("whole"))
     shared, folder = module_stage
-    request.getfixturevalue("db")
     settings.DATA_DIR = shutil.copytree(folder, tmp_path / "data")
     return copy.deepcopy(shared)
 

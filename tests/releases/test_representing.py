@@ -15,9 +15,12 @@ from releases.models import Rollout
 from releases.representing import KEY, attach_comparison, beside_production, compare
 from tests.audit import sending
 from tests.factories import NOW, make_user, sign_in
+from tests.releases.conftest import made_ready
 from tests.releases.test_rollout import canary
 
 __all__ = ["canary"]
+
+shared_stage = made_ready
 
 
 def ask(stage, texts, at):
