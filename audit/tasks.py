@@ -2,7 +2,17 @@
 
 from datetime import datetime
 
-from audit import derivation, environments, partitions, request_verification, retention, sealing, spanlog, verification
+from audit import (
+    derivation,
+    environments,
+    partitions,
+    request_verification,
+    retention,
+    sealing,
+    shares,
+    spanlog,
+    verification,
+)
 from audit.actors import SYSTEM
 from audit.ingest import quota
 from jobs.queue import report
@@ -45,6 +55,7 @@ def sequence(*, now: datetime) -> None:
 def derive(*, now: datetime) -> None:
     derived = derivation.derive(now=now, at_most=_ROUNDS)
     environments.end_those_over(now=now)
+    shares.watch_shares(now=now)
     report(100, f"{derived} requests derived")
 
 

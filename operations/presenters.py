@@ -174,6 +174,14 @@ TOPICS: dict[str, Presenter] = {
         alarm=True,
         page="system",
     ),
+    "audit.share-exceeded": Presenter(
+        "Canary above its share",
+        "{label} of {where} gets {seen} of the traffic; {planned} was planned",
+        "{requests} of {all_requests} requests since the last hour. More users meet it than both sides signed for: see "
+        "what routes them, or roll it back.",
+        SIGNERS,
+        alarm=True,
+    ),
     "audit.unsafe-logging": Presenter(
         "Unsafe logging",
         "{where} tries to log what its data policy denies",

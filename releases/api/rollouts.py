@@ -12,6 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit import shares
 from operations.answering import signed_by
 from releases.actions.instructing import TOPIC, acknowledge
 from releases.api.views import ReleaseView
@@ -44,6 +45,7 @@ def _shown(release: Release, plan: Rollout) -> dict[str, Any]:
         "strategy": plan.strategy,
         "state": plan.state,
         "share": plan.share_now if plan.started_at else plan.share,
+        "share_seen": _seen(release),
         "steps": [{"share": share, "until_covered_hours": until} for share, until in plan.stages],
         "step": plan.step,
         "started_at": plan.started_at,
@@ -55,6 +57,14 @@ def _shown(release: Release, plan: Rollout) -> dict[str, Any]:
         "instructions": [_instruction(row) for row, _ in instructions(release)],
         "shadow_runs": [_shadow(run) for run in release.shadow_runs.all()],
     }
+
+
+def _seen(release: Release) -> dict[str, Any] | None:
+    found = shares.now_of(str(release.pk), now=timezone.now())
+    if found is None:
+        return None
+    plain = ("since", "requests", "all_requests", "exceeded")
+    return {"share": found.seen, **{name: getattr(found, name) for name in plain}}
 
 
 def _judged(judged: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from audit import shares
 from metrics.judges.canary import Bin, CanaryVerdict
 from releases.facts import judge_rollout
 from releases.models import Release, Rollout, ShadowRun
@@ -27,6 +28,7 @@ def rollout(release: Release, bars: ReleaseBars, *, now: datetime) -> dict[str, 
         "title": "Canary",
         "status": WORDS[judged.outcome] if running else plan.state,
         "share": f"{percent(plan.share_now)} of traffic",
+        "seen": _seen(release, now=now) if running else None,
         "step": _step(plan) if plan.steps else "",
         "events": events(release, plan, judged),
         "started_at": plan.started_at,
@@ -48,6 +50,15 @@ def _step(plan: Rollout) -> str:
     if plan.step + 1 == len(plan.stages):
         return f"{here}, the planned share."
     return f"{here} until {until} hours are covered, then {percent(plan.stages[plan.step + 1][0])}."
+
+
+def _seen(release: Release, *, now: datetime) -> dict[str, Any] | None:
+    """What the trail sees of its share, in words."""
+    share = shares.now_of(str(release.pk), now=now)
+    if share is None or share.seen is None:
+        return None
+    counted = f"{share.requests} of {share.all_requests} requests since {share.since:%H:%M} UTC"
+    return {"exceeded": share.exceeded, "sentence": f"{percent(share.seen)} of the traffic reached it: {counted}."}
 
 
 def shadow(release: Release) -> dict[str, Any] | None:

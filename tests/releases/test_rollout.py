@@ -4,6 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
+from django.urls import reverse
 
 from audit import fingerprints
 from audit.ledger import entries
@@ -20,7 +22,8 @@ from releases.gate.types import Question
 from releases.models import Release, Rollout
 from releases.state import state_digest
 from releases.watching import watch
-from tests.factories import NOW
+from tests.audit import sending, trailing
+from tests.factories import NOW, sign_in
 from tests.releases.conftest import made_ready
 
 START = NOW + timedelta(minutes=30)
@@ -222,3 +225,22 @@ def test_steps_that_are_no_steps_are_refused(stage, more, reason):
                "by": stage.people.product, "now": NOW, **more},
         )  # fmt: skip
     assert state_digest(stage.again()) == before
+
+
+def test_page_and_api_say_which_share_reached_it(canary, settings):
+    settings.REQUIRE_MFA = False
+    at = START + timedelta(minutes=5)
+    fingerprints.approve(
+        system=canary.system.slug, release_label="2026.11.1", release_id="live", fingerprint={"release": ["2026.11.1"]},
+        share=None, now=NOW,
+    )  # fmt: skip
+    for label, count in (("2026.11.1", 60), ("2026.11.2", 60)):
+        spans = (sending.span(kind=2, start=at, readiness__release=label) for _ in range(count))
+        trailing.send(*spans, system=canary.system.slug, now=at)
+    trailing.settle(at)
+    client = sign_in(canary.people.engineer)
+    with time_machine.travel(at + timedelta(minutes=1), tick=False):
+        page = client.get(reverse("releases:detail", args=[canary.system.slug, canary.release.label])).content.decode()
+        found = client.get(f"/api/releases/{canary.release.pk}/rollout").json()["share_seen"]
+    assert "50\N{NO-BREAK SPACE}% of the traffic reached it: 60 of 120 requests" in page and "Above its share" in page
+    assert (Decimal(found["share"]), found["requests"], found["exceeded"]) == (Decimal("0.5"), 60, True)
