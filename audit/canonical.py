@@ -87,7 +87,7 @@ def _named(value: Any, depth: int) -> JSON:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise CanonicalError(f"the time {value} has no time zone")
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, UUID):

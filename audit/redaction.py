@@ -34,6 +34,8 @@ class Pattern(NamedTuple):
 
 def redact(text: str, found: Counter[str] | None = None) -> str:
     """The text with each finding replaced by `[kind]`; `found` counts them by kind."""
+    if not text:
+        return text
     clean, kinds = _redact_short(text) if len(text) <= _SHORT else _redact(text)
     if found is not None and kinds:
         found.update(kinds)

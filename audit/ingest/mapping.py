@@ -7,9 +7,10 @@ redaction, prices and contract come after.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from types import SimpleNamespace
 from typing import Any
 
 from audit.ingest import names
@@ -90,40 +91,41 @@ class Reading:
 def read_span(span: WireSpan) -> Reading:
     own = span.attributes
     both = {**span.resource, **own} if span.resource else own
+    said = names.among(tuple(both))
     error_type = _error_type(span)
-    prompt_hash, prompt_hash_source = _prompt_hash(own)
+    prompt_hash, prompt_hash_source = _prompt_hash(own, said)
     kind = _kind(span)
     return Reading(
         kind=kind,
-        component=_text(both, names.COMPONENT) or kind,
-        request_id=_text(own, names.REQUEST_ID),
-        release=_text(both, names.RELEASE),
-        system_label=_text(both, names.SYSTEM),
-        environment_label=_text(both, names.ENVIRONMENT),
-        tenant=_text(both, names.TENANT),
-        prompt_name=_text(own, names.PROMPT_NAME),
-        prompt_version=_text(own, names.PROMPT_VERSION),
+        component=_text(both, said.COMPONENT) or kind,
+        request_id=_text(own, said.REQUEST_ID),
+        release=_text(both, said.RELEASE),
+        system_label=_text(both, said.SYSTEM),
+        environment_label=_text(both, said.ENVIRONMENT),
+        tenant=_text(both, said.TENANT),
+        prompt_name=_text(own, said.PROMPT_NAME),
+        prompt_version=_text(own, said.PROMPT_VERSION),
         prompt_hash=prompt_hash,
         prompt_hash_source=prompt_hash_source,
-        model_requested=_text(own, names.MODEL_REQUESTED),
-        model_answered=_text(own, names.MODEL_ANSWERED),
-        provider=_VERCEL_PROVIDER.sub(r"\1", _text(own, names.PROVIDER)),
-        response_id=_response_id(own),
-        tokens_in=_count(own, names.TOKENS_IN),
-        tokens_out=_count(own, names.TOKENS_OUT),
-        tokens_cached=_count(own, names.TOKENS_CACHED),
-        claimed_cost_usd=_money(own),
-        source_ids=_source_ids(own),
-        input_valid=_truth(own, names.INPUT_VALID),
-        output_valid=_truth(own, names.OUTPUT_VALID),
-        input_text=_text(own, names.INPUT_TEXT) or None,
+        model_requested=_text(own, said.MODEL_REQUESTED),
+        model_answered=_text(own, said.MODEL_ANSWERED),
+        provider=_VERCEL_PROVIDER.sub(r"\1", _text(own, said.PROVIDER)),
+        response_id=_response_id(own, said),
+        tokens_in=_count(own, said.TOKENS_IN),
+        tokens_out=_count(own, said.TOKENS_OUT),
+        tokens_cached=_count(own, said.TOKENS_CACHED),
+        claimed_cost_usd=_money(own, said),
+        source_ids=_source_ids(own, said),
+        input_valid=_truth(own, said.INPUT_VALID),
+        output_valid=_truth(own, said.OUTPUT_VALID),
+        input_text=_text(own, said.INPUT_TEXT) or None,
         output_text=_output_text(own, kind),
         failed=span.status == 2 or bool(error_type),
         error_type=error_type or ("error" if span.status == 2 else ""),
-        retries=_count(own, names.RETRIES),
-        timed_out=bool(_truth(own, names.TIMED_OUT)) or bool(_TIMEOUT.search(error_type)),
-        fallback=_label(own, names.FALLBACK),
-        handoff=_label(own, names.HANDOFF) != "",
+        retries=_count(own, said.RETRIES),
+        timed_out=bool(_truth(own, said.TIMED_OUT)) or bool(_TIMEOUT.search(error_type)),
+        fallback=_label(own, said.FALLBACK),
+        handoff=_label(own, said.HANDOFF) != "",
     )
 
 
@@ -152,7 +154,7 @@ def _vercel_kind(operation: str) -> str:
     return "embedding" if operation.startswith("ai.embed") else "model"
 
 
-def _first(attributes: Mapping[str, Any], keys: Iterable[str]) -> Any:
+def _first(attributes: Mapping[str, Any], keys: Sequence[str]) -> Any:
     for key in keys:
         value = attributes.get(key)
         if value not in (None, "", []):
@@ -160,8 +162,10 @@ def _first(attributes: Mapping[str, Any], keys: Iterable[str]) -> Any:
     return None
 
 
-def _text(attributes: Mapping[str, Any], keys: Iterable[str]) -> str:
+def _text(attributes: Mapping[str, Any], keys: Sequence[str]) -> str:
     """Headers come as lists of one, versions as numbers."""
+    if not keys:
+        return ""
     value = _first(attributes, keys)
     if isinstance(value, list):
         value = value[0]
@@ -170,13 +174,13 @@ def _text(attributes: Mapping[str, Any], keys: Iterable[str]) -> str:
     return "" if value is None else str(value)
 
 
-def _label(attributes: Mapping[str, Any], keys: Iterable[str]) -> str:
+def _label(attributes: Mapping[str, Any], keys: Sequence[str]) -> str:
     """True, or which one it was; "false" and the like say no."""
     text = _text(attributes, keys)
     return "" if text.lower() in ("false", "0", "none", "no") else text
 
 
-def _count(attributes: Mapping[str, Any], keys: Iterable[str]) -> int | None:
+def _count(attributes: Mapping[str, Any], keys: Sequence[str]) -> int | None:
     """A whole number from zero up that a column can hold; anything else is unknown, and the next name is asked."""
     for key in keys:
         value = attributes.get(key)
@@ -189,16 +193,18 @@ def _count(attributes: Mapping[str, Any], keys: Iterable[str]) -> int | None:
     return None
 
 
-def _truth(attributes: Mapping[str, Any], keys: Iterable[str]) -> bool | None:
-    value = _first(attributes, keys)
-    if isinstance(value, bool):
+def _truth(attributes: Mapping[str, Any], keys: Sequence[str]) -> bool | None:
+    value = _first(attributes, keys) if keys else None
+    if value is None or isinstance(value, bool):
         return value
     return {"true": True, "false": False, "1": True, "0": False}.get(str(value).lower())
 
 
-def _money(attributes: Mapping[str, Any]) -> Decimal | None:
+def _money(attributes: Mapping[str, Any], said: SimpleNamespace) -> Decimal | None:
+    if not said.COST_USD:
+        return None
     try:
-        usd = Decimal(_text(attributes, names.COST_USD) or "NaN")
+        usd = Decimal(_text(attributes, said.COST_USD) or "NaN")
     except InvalidOperation:
         return None
     return usd if usd.is_finite() and 0 <= usd < 1_000_000 else None
@@ -214,28 +220,28 @@ def _error_type(span: WireSpan) -> str:
     return ""
 
 
-def _prompt_hash(attributes: Mapping[str, Any]) -> tuple[str, str]:
+def _prompt_hash(attributes: Mapping[str, Any], said: SimpleNamespace) -> tuple[str, str]:
     """The hash of the prompt version, and how we know it: a template that came along is hashed again."""
-    claimed = _text(attributes, names.PROMPT_HASH)
+    claimed = _text(attributes, said.PROMPT_HASH)
     if match := _SHA256.fullmatch(claimed):
         claimed = f"sha256:{match[1].lower()}"
-    if template := _text(attributes, names.PROMPT_TEMPLATE):
+    if template := _text(attributes, said.PROMPT_TEMPLATE):
         recomputed = "sha256:" + hashlib.sha256(template.encode()).hexdigest()
         return recomputed, "recomputed" if claimed in ("", recomputed) else "mismatch"
     return claimed, "claimed" if claimed else ""
 
 
-def _response_id(attributes: Mapping[str, Any]) -> str:
-    if said := _text(attributes, names.RESPONSE_ID):
-        return said
+def _response_id(attributes: Mapping[str, Any], said: SimpleNamespace) -> str:
+    if text := _text(attributes, said.RESPONSE_ID):
+        return text
     answer = attributes.get("output.value")
     found = _ANSWER_ID.match(answer) if isinstance(answer, str) else None
     return found[1] if found else ""
 
 
-def _source_ids(attributes: Mapping[str, Any]) -> list[str] | None:
+def _source_ids(attributes: Mapping[str, Any], said: SimpleNamespace) -> list[str] | None:
     value: Any = None
-    for key in names.SOURCE_IDS:
+    for key in said.SOURCE_IDS:
         if (value := attributes.get(key)) is not None:
             break
     if isinstance(value, str):

@@ -8,6 +8,7 @@ tests/audit/families captures what they send.
 
 import re
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Literal
 
 REQUEST_ID = (
@@ -113,6 +114,24 @@ OUTPUT_INDEXED = re.compile(
     r"|llm\.output_messages\.\d+\.message\.contents\.\d+\.message_content\.text"
 )
 
+_ALL = {name: keys for name, keys in globals().items() if isinstance(keys, tuple)}
+_LONG = 4_096  # characters of keys: beyond it nothing is remembered, so that no sender decides what memory holds
+
+
+def among(keys: tuple[str, ...]) -> SimpleNamespace:
+    """The names above, each without those that are not among the keys of a span.
+
+    An application sends the same few sets of keys again and again, so a span is asked for some ten names, not ninety.
+    """
+    return _among(keys) if sum(map(len, keys)) <= _LONG else _among.__wrapped__(keys)
+
+
+@lru_cache(maxsize=1024)
+def _among(keys: tuple[str, ...]) -> SimpleNamespace:
+    here = frozenset(keys)
+    return SimpleNamespace(**{name: tuple(key for key in known if key in here) for name, known in _ALL.items()})
+
+
 _CONTENT_IN = re.compile(
     r"""(?x)
     readiness\.(?:input|prompt\.(?:template|variable\..*))
@@ -145,9 +164,13 @@ _CONTENT_OUT = re.compile(
 _NOT_CONTENT = re.compile(r"gen_ai\.prompt\.(?:name|version)|retrieval\.documents\.\d+\.document\.(?:id|score)")
 
 
-@lru_cache(maxsize=4096)
 def content_side(key: str) -> Literal["input", "output"] | None:
     """Whether an attribute carries prompt or answer: that is stored apart, encrypted, as the system's profile says."""
+    return _content_side(key) if len(key) <= _LONG else _content_side.__wrapped__(key)
+
+
+@lru_cache(maxsize=4096)
+def _content_side(key: str) -> Literal["input", "output"] | None:
     if _NOT_CONTENT.fullmatch(key):
         return None
     if _CONTENT_IN.fullmatch(key):

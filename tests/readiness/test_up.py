@@ -1,9 +1,11 @@
 """`manage.py up` for real: processes, signals, ports, users. Few starts, each looked at from many sides."""
 
 import fcntl
+import http.client
 import json
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -11,9 +13,14 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import UUID
 
+import psutil
 import psycopg
 import pytest
 
@@ -21,6 +28,7 @@ from readiness.up import keys, roles
 from readiness.up.folder import Folder
 from readiness.up.postgres import Postgres
 from readiness.up.processes import Keeper
+from tests.audit.sending import chat_trace, request_json
 from tests.readiness.running import CHECKOUT, CLEAN, Up, until
 
 pytestmark = pytest.mark.timeout(600)
@@ -88,14 +96,7 @@ def test_a_run_from_start_to_kill_and_back(data: Path) -> None:
             assert "Traceback" not in third.output
 
         # A command beside it works on the same database, as the application's role.
-        shown = subprocess.run(
-            [sys.executable, "manage.py", "shell", "--no-imports", "-c", WHOAMI],
-            cwd=CHECKOUT,
-            env={**CLEAN, "READINESS_DATA_DIR": str(data)},
-            capture_output=True,
-            text=True,
-        )
-        assert shown.stdout.strip() == "readiness_app", shown.stderr
+        assert shell(data, WHOAMI) == "readiness_app"
 
         # A part that dies comes back, and its own children go with it.
         (worker,) = [p for p in up.named("celery -A readiness worker") if p.ppid() == up.process.pid]
@@ -106,13 +107,21 @@ def test_a_run_from_start_to_kill_and_back(data: Path) -> None:
         until(lambda: not any(process.is_running() for process in pool), 5, "the pool outlived its worker")
         until(lambda: up.named("celery -A readiness worker"), 10, "no new worker")
 
-        # kill -9: nothing stays.
-        up.stop(signal.SIGKILL)
+        # While requests come in, a web process is killed, then the database, then the supervisor: nothing stays.
+        with exporters(up.port, shell(data, TOKEN)) as accepted:
+            wait_for_more(accepted)
+            web_of(up).children()[0].kill()
+            wait_for_more(accepted)
+            postgres.kill()
+            wait_for_more(accepted)
+            up.stop(signal.SIGKILL)
         until(lambda: not up.alive(), 15, f"left running: {up.alive()}")
         assert is_unlocked(data)
 
-    users = query(data, "SELECT count(*) FROM django_migrations")
-    assert users[0][0] > 20
+    # What was accepted is there, and of no batch only a part.
+    spans = dict(query(data, "SELECT trace_id, count(*) FROM audit_span GROUP BY trace_id"))
+    assert accepted <= spans.keys()
+    assert set(spans.values()) == {3}
 
     # The next start finds everything, and ends cleanly. (How long it takes is measured by bench/start.py.)
     with Up(data) as up:
@@ -126,6 +135,60 @@ def test_a_run_from_start_to_kill_and_back(data: Path) -> None:
         assert not (data / "environment").exists()
 
 
+def shell(data: Path, program: str) -> str:
+    """What a program says that runs beside, with the application's own settings."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", program],
+        cwd=CHECKOUT,
+        env={**CLEAN, "READINESS_DATA_DIR": str(data)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def web_of(up: Up) -> psutil.Process:
+    return next(process for process in up.named("gunicorn") if process.ppid() == up.process.pid)
+
+
+@contextmanager
+def exporters(port: int, token: str) -> Iterator[set[UUID]]:
+    """Three applications that send all the time. The traces that were acknowledged are in the set."""
+    accepted: set[UUID] = set()
+    over = threading.Event()
+
+    def export() -> None:
+        while not over.wait(0.02):
+            spans = chat_trace(trace=secrets.token_hex(16))
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            batch = urllib.request.Request(f"http://localhost:{port}/v1/traces", request_json(*spans), headers)
+            with suppress(OSError, http.client.HTTPException):  # no answer is no acknowledgement
+                with urllib.request.urlopen(batch, timeout=30) as answer:
+                    assert answer.status == 200
+                accepted.add(UUID(spans[0]["traceId"]))
+
+    threads = [threading.Thread(target=export) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield accepted
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def wait_for_more(accepted: set[UUID]) -> None:
+    enough = len(accepted) + 20
+    until(lambda: len(accepted) >= enough, 60, "nothing more is accepted")
+
+
+TOKEN = """
+from tests.audit.sending import ingest_token
+print(ingest_token())
+"""
 WHOAMI = """
 from django.db import connection
 with connection.cursor() as cursor:
