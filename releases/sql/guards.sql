@@ -46,8 +46,8 @@ CREATE TRIGGER releases_item_locked BEFORE INSERT OR UPDATE OR DELETE ON release
     FOR EACH ROW EXECUTE FUNCTION releases_guard_part();
 CREATE TRIGGER releases_answer_locked BEFORE INSERT OR UPDATE OR DELETE ON releases_answer
     FOR EACH ROW EXECUTE FUNCTION releases_guard_part();
-CREATE TRIGGER releases_plan_locked BEFORE INSERT OR DELETE OR UPDATE OF
-        strategy, share, hours, error_rate_max, p95_ms_max, source_id ON releases_rollout
+CREATE TRIGGER releases_plan_locked BEFORE INSERT OR DELETE OR UPDATE OF strategy, share, hours, steps, shadow_source_id, shadow_hours,
+        error_rate_max, p95_ms_max, source_id ON releases_rollout
     FOR EACH ROW EXECUTE FUNCTION releases_guard_part();
 CREATE TRIGGER releases_evidence_locked BEFORE INSERT OR UPDATE OR DELETE ON releases_evidence
     FOR EACH ROW EXECUTE FUNCTION releases_guard_evidence();
@@ -65,7 +65,8 @@ BEGIN
             RAISE EXCEPTION 'A release does not go from % to %.', OLD.state, NEW.state USING ERRCODE = 'check_violation';
         END IF;
         IF NEW.state IN ('canary', 'shadow') AND NOT EXISTS (
-            SELECT 1 FROM releases_decision WHERE release_id = NEW.id AND occasion = 'started') THEN
+            SELECT 1 FROM releases_decision WHERE release_id = NEW.id
+                AND occasion = CASE WHEN NEW.state = 'canary' THEN 'started' ELSE 'shadow' END) THEN
             RAISE EXCEPTION 'A rollout starts with a decision.' USING ERRCODE = 'check_violation';
         END IF;
         IF NEW.state = 'live' AND NOT EXISTS (
@@ -120,5 +121,22 @@ BEGIN
 END $$;
 CREATE TRIGGER releases_decision_kept BEFORE UPDATE OR DELETE ON releases_decision
     FOR EACH ROW EXECUTE FUNCTION releases_refuse_change();
-CREATE TRIGGER releases_standard_kept BEFORE DELETE OR UPDATE OF number, title, body, sha256, published_at
+CREATE TRIGGER releases_standard_kept BEFORE DELETE OR UPDATE OF
+        number, title, body, sha256, published_at, line, system, base, weakens, author_id, approver_id,
+        platform_approver_id
     ON releases_standardversion FOR EACH ROW EXECUTE FUNCTION releases_refuse_change();
+CREATE TRIGGER releases_comment_kept BEFORE UPDATE OR DELETE ON releases_comment
+    FOR EACH ROW EXECUTE FUNCTION releases_refuse_change();
+CREATE TRIGGER releases_phasereport_kept BEFORE UPDATE OR DELETE ON releases_phasereport
+    FOR EACH ROW EXECUTE FUNCTION releases_refuse_change();
+
+-- A shadow run that ended is kept.
+CREATE FUNCTION releases_guard_shadow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.state <> 'running' THEN
+        RAISE EXCEPTION 'A shadow run that ended is kept as it is.' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER releases_shadow_kept BEFORE UPDATE OR DELETE ON releases_shadowrun
+    FOR EACH ROW EXECUTE FUNCTION releases_guard_shadow();
