@@ -85,9 +85,7 @@ def _named(value: Any, depth: int) -> JSON:
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return "0" if text in ("-0", "") else text
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise CanonicalError(f"the time {value} has no time zone")
-        return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+        return timestamp(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, UUID):
@@ -97,6 +95,13 @@ def _named(value: Any, depth: int) -> JSON:
     if isinstance(value, str):  # SafeString and other subclasses: the text is what counts
         return _text(str(value))
     raise CanonicalError(f"{type(value).__name__} has no canonical form")
+
+
+def timestamp(value: datetime) -> str:
+    """RFC 3339 in UTC, to the microsecond."""
+    if value.tzinfo is None:
+        raise CanonicalError(f"the time {value} has no time zone")
+    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _text(value: str) -> str:

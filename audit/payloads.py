@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +31,7 @@ TAG = b"readiness/span-payload/v1\n"
 NONCE_SIZE = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DataKey:
     id: UUID
     secret: bytes
@@ -43,13 +44,14 @@ class DataKey:
 
     def seal(self, span: bytes, document: Any) -> bytes:
         nonce = os.urandom(NONCE_SIZE)
-        return nonce + AESGCM(self._cipher_key()).encrypt(nonce, canonical.dumps_tidy(document), span)
+        return nonce + self._cipher.encrypt(nonce, canonical.dumps_tidy(document), span)
 
     def open(self, span: bytes, sealed: bytes) -> Any:
-        return canonical.loads(AESGCM(self._cipher_key()).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], span))
+        return canonical.loads(self._cipher.decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], span))
 
-    def _cipher_key(self) -> bytes:
-        return hmac.digest(self.secret, b"encrypt", "sha256")
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        return AESGCM(hmac.digest(self.secret, b"encrypt", "sha256"))
 
 
 def span_name(system: str, trace_id: UUID, span_id: str) -> bytes:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib.metadata import version
 
 from genai_prices import Usage, calc_price
+from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices
 
 NANO = 1_000_000_000
 _TABLE = f"genai-prices/{version('genai-prices')}"
@@ -24,6 +25,13 @@ class Price:
     input: Decimal
     output: Decimal
     cached_input: Decimal | None = None
+
+    def of(self, tokens_in: int, tokens_out: int, cached_in: int) -> Decimal:
+        """In USD."""
+        usd = tokens_in * self.input + tokens_out * self.output
+        if self.cached_input is not None:
+            usd += min(cached_in, tokens_in) * (self.cached_input - self.input)
+        return usd / 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +74,47 @@ def price_call(
         if own := prices.get(model):
             if tokens_out is None and own.output:
                 return None
-            cached = min(cached_in or 0, tokens_in) if own.cached_input is not None else 0
-            usd = (tokens_in - cached) * own.input + (tokens_out or 0) * own.output
-            usd += cached * (own.cached_input or Decimal(0))
-            return Cost(_nano(usd / 1_000_000), "profile")
+            return Cost(_nano(own.of(tokens_in, tokens_out or 0, cached_in or 0)), "profile")
     for model in models:
-        nanousd = _from_table(model, provider, tokens_in, tokens_out, cached_in or 0, at.date())
-        if nanousd is not None:
-            return Cost(nanousd, _TABLE)
+        usd = _from_table(model, provider, tokens_in, tokens_out, cached_in or 0, at.date())
+        if usd is not None:
+            return Cost(_nano(usd), _TABLE)
     return None
 
 
-# The package takes 0.2 ms a call; the same model with the same counts comes often (tests, caches, retries).
-@lru_cache(maxsize=65536)
 def _from_table(
     model: str, provider: str, tokens_in: int, tokens_out: int | None, cached_in: int, day: date
-) -> int | None:
+) -> Decimal | None:
+    """The package takes a tenth of a millisecond a call, so it is asked once a day what a token costs, where that is
+    all that it knows of a model; where the price depends on how many there are, it is asked each time."""
+    found = _calculated(model, provider, 0, 0, 0, day)
+    if found is None or (tokens_out is None and found.model_price.output_mtok):
+        return None
+    flat = _flat(found.model_price)
+    if flat is not None:
+        return flat.of(tokens_in, tokens_out or 0, cached_in)
+    exact = _calculated(model, provider, tokens_in, tokens_out, min(cached_in, tokens_in), day)
+    return exact.total_price if exact else None
+
+
+@lru_cache(maxsize=4096)
+def _calculated(
+    model: str, provider: str, tokens_in: int, tokens_out: int | None, cached_in: int, day: date
+) -> PriceCalculation | None:
     at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, cache_read_tokens=min(cached_in, tokens_in) or None)
+    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, cache_read_tokens=cached_in or None)
     try:
-        found = calc_price(usage, model, provider_id=provider or None, genai_request_timestamp=at)
+        return calc_price(usage, model, provider_id=provider or None, genai_request_timestamp=at)
     except (LookupError, ValueError):
         return None
-    if tokens_out is None and found.model_price.output_mtok:
+
+
+def _flat(price: ModelPrice) -> Price | None:
+    """So much a token, whatever their number; None where there are tiers, or a price of the request itself."""
+    asked, answered, cached = price.input_mtok or Decimal(0), price.output_mtok or Decimal(0), price.cache_read_mtok
+    if isinstance(asked, TieredPrices) or isinstance(answered, TieredPrices) or isinstance(cached, TieredPrices):
         return None
-    return _nano(found.total_price)
+    return Price(asked, answered, cached) if price.requests_kcount is None else None
 
 
 def _nano(usd: Decimal) -> int:

@@ -1,7 +1,7 @@
 """From wire spans to rows: mapped, checked, redacted, priced, hashed. One bad span never spoils its batch."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -30,6 +30,7 @@ MAX_SOURCES = 200
 MAX_ATTRIBUTE = 4_096
 _CUT = "…[cut]"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_NS = 86_400 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class Batch:
 
 def days_of(spans: Iterable[WireSpan], *, now: datetime, max_age: timedelta = MAX_AGE) -> set[date]:
     """The UTC days on which the storable spans of a batch started."""
-    return {_started(span).date() for span in spans if _untimely(span, now, max_age) is None}
+    untimely = _timeliness(now, max_age)
+    days = {span.start_ns // _DAY_NS for span in spans if untimely(span) is None}
+    return {(_EPOCH + timedelta(days=day)).date() for day in days}
 
 
 def prepare(
@@ -73,9 +76,10 @@ def prepare(
     batch = Batch()
     prices = _prices(canonical.dumps(source.profile.prices))
     resources: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+    untimely = _timeliness(now, max_age)
     for span in spans:
         try:
-            if reason := _untimely(span, now, max_age):
+            if reason := untimely(span):
                 raise BadSpan(reason)
             span.check()
             found: Counter[str] = Counter()
@@ -95,13 +99,20 @@ def prepare(
     return batch
 
 
-def _untimely(span: WireSpan, now: datetime, max_age: timedelta) -> str | None:
+def _timeliness(now: datetime, max_age: timedelta) -> Callable[[WireSpan], str | None]:
+    """Says of a span why its time is not taken, where it is not."""
+    second = 10**9
     since_epoch = (now - _EPOCH) // timedelta(microseconds=1) * 1000
-    if span.start_ns > since_epoch + MAX_AHEAD // timedelta(microseconds=1) * 1000:
-        return "it starts more than 5 minutes in the future"
-    if span.start_ns < since_epoch - max_age // timedelta(microseconds=1) * 1000:
-        return f"it started more than {max_age // timedelta(hours=1)} hours ago"
-    return None
+    latest = since_epoch + MAX_AHEAD // timedelta(seconds=1) * second
+    earliest = since_epoch - max_age // timedelta(seconds=1) * second
+    too_early = f"it started more than {max_age // timedelta(hours=1)} hours ago"
+
+    def untimely(span: WireSpan) -> str | None:
+        if span.start_ns > latest:
+            return "it starts more than 5 minutes in the future"
+        return too_early if span.start_ns < earliest else None
+
+    return untimely
 
 
 def _started(span: WireSpan) -> datetime:
@@ -150,7 +161,7 @@ def _row(span: WireSpan, reading: Reading, source: Source, found: Counter[str]) 
     """What is known from the span alone; check, price and content are filled in by the caller."""
 
     def label(text: str, limit: int = MAX_LABEL) -> str:
-        return redact(text, found)[:limit]
+        return redact(text, found)[:limit] if text else text
 
     return SpanRow(
         system=source.system,

@@ -97,7 +97,7 @@ def column_types() -> list[str]:
 def leaf_of(span: Any) -> dict[str, Any]:
     """What is hashed into the log for a span: a SpanRow, or the stored row read back. Version 1."""
     leaf: dict[str, Any] = {"type": "span", "v": 1, **dict(zip(LEAF_FIELDS, _all_of(span), strict=True))}
-    leaf["started_at"] = canonical.plain(span.started_at)
+    leaf["started_at"] = canonical.timestamp(span.started_at)
     for name in _BYTES:
         if leaf[name] is not None:
             leaf[name] = bytes(leaf[name]).hex()

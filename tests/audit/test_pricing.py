@@ -1,14 +1,15 @@
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
 from genai_prices import Usage, calc_price
+from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.pricing import NANO, Cost, Price, parse_prices, price_call
 
-AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OWN = {"own": Price(Decimal("0.40"), Decimal("1.60"), Decimal("0.10")), "embed": Price(Decimal("0.02"), Decimal(0))}
 
 
@@ -34,14 +35,22 @@ def test_cached_input_is_part_of_the_input_at_its_own_price():
     assert price("own", 100, 0, 500) == Cost(100 * 100, "profile")  # more cached than sent: all of it
 
 
-def test_public_table_agrees_with_its_own_calculation():
-    found = price("gpt-4.1-mini", 1000, 100, 200)
-    expected = calc_price(
-        Usage(input_tokens=1000, output_tokens=100, cache_read_tokens=200), "gpt-4.1-mini", provider_id="openai"
-    ).total_price
-    assert found is not None
-    assert found.nanousd == expected * NANO
-    assert found.source.startswith("genai-prices/")
+def test_every_model_of_the_public_table_costs_what_the_table_itself_says():
+    """Few tokens and so many that tiers count, with and without cached ones."""
+    models = [(provider.id, model.id) for provider in get_snapshot().providers for model in provider.models]
+    assert len(models) > 1000
+    for provider, model in models:
+        for tokens_in, tokens_out, cached in ((0, 0, 0), (1234, 77, 200), (300_001, 9000, 250_000)):
+            usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, cache_read_tokens=cached or None)
+            found = price(model, tokens_in, tokens_out, cached, provider=provider)
+            try:
+                usd = calc_price(usage, model, provider_id=provider, genai_request_timestamp=AT).total_price
+            except LookupError:  # listed there, and not found by its own name
+                assert found is None
+                continue
+            assert found is not None, (provider, model)
+            assert found.nanousd == (usd * NANO).to_integral_value(ROUND_HALF_EVEN), (provider, model, tokens_in)
+            assert found.source.startswith("genai-prices/")
 
 
 @pytest.mark.parametrize(
