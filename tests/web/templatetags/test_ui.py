@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import time_machine
 from django import forms
 from django.conf import settings
 from django.template import Context, Template
@@ -151,3 +152,17 @@ def test_every_icon_named_in_a_template_exists():
     assert len(named) > 30
     for name in sorted(named):
         assert ui.icon(name).startswith("<svg"), name
+
+
+def test_a_row_is_drawn_once_for_the_same_facts_and_anew_when_its_time_reads_otherwise():
+    facts = {"key": "a.b", "title": "An <item>", "status": "missing", "url": "/x/", "due_at": NOW + timedelta(days=3)}
+    row = "releases/parts/item_row.html"
+    facts |= {"owner": "Ella", "owner_role": "engineering"}
+    with time_machine.travel(NOW, tick=False):
+        drawn = ui.kept(row, facts)
+        assert ui.kept(row, dict(facts)) is drawn
+        assert "An &lt;item&gt;" in drawn and "in 3 days" in drawn and "c-pick" not in drawn
+        assert "c-pick" in ui.kept(row, facts, several=True)
+        assert "Otto" in ui.kept(row, facts | {"owner": "Otto"})
+    with time_machine.travel(NOW + timedelta(days=1), tick=False):
+        assert "in 2 days" in ui.kept(row, facts)
