@@ -9,13 +9,13 @@ import msgspec
 from accounts.queries import living_grants
 from audit import canonical
 from releases import gate, rules
-from releases.facts import gather, read_items, references
+from releases.facts import gather, references
 from releases.gate.clearance import missing_signatures
 from releases.gate.types import Facts, Question, Reason, SignatureFact, Verdict
 from releases.locking import open_questions
 from releases.models import Decision, Item, Release, SignOff
 from releases.people import authors
-from releases.state import recorded_state, state_digest
+from releases.state import read, recorded_state, state_digest
 from systems.policy import PolicyError, ReleaseBars, release_bars
 
 
@@ -47,11 +47,11 @@ class Standing:
 
 def standing(release: Release, question: Question, *, now: datetime) -> Standing:
     """Gathers the facts afresh and judges them. Nothing here is remembered between two calls."""
-    items = read_items(release)
-    facts = gather(release, question, now=now, items=items)
+    rows = read(release)
+    facts = gather(release, question, now=now, rows=rows)
     bars = release_bars(release.policy.body)
     verdict = gate.judge(facts, bars, now=now)
-    digest = state_digest(release, items)
+    digest = state_digest(release, rows)
     signatures = signature_facts(release, question, now=now)
     ended = ""
     if release.state in Release.ENDED:
@@ -66,7 +66,7 @@ def standing(release: Release, question: Question, *, now: datetime) -> Standing
         missing=missing_signatures(verdict, signatures, state_digest=digest, bars=bars),
         closed_by=closing_decision(release, question),
         answers_no=ended,
-        items=items,
+        items=rows.items,
     )
 
 

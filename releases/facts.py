@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 import msgspec
-from django.db.models import Prefetch, Q
+from django.db.models import Q
 
 from audit import trail
 from audit.models import Checkpoint
@@ -38,8 +38,9 @@ from releases.gate.types import (
     RejectionFact,
     VersionFact,
 )
-from releases.models import Evidence, Item, Release, Rollout
+from releases.models import Answer, Evidence, Item, Pin, Release, Rollout
 from releases.standard.published import definition_of
+from releases.state import Rows, read
 from systems.models import Version
 from systems.policy import ReleaseBars, release_bars
 from systems.registry import ownership_map
@@ -48,18 +49,11 @@ NANO = Decimal(10) ** 9
 BASELINE_DAYS = timedelta(days=7)
 
 
-def read_items(release: Release) -> tuple[Item, ...]:
-    """The checklist with its `living` evidence, oldest first. Read once for verdict, digest and page, so that all three
-    speak of the same rows."""
-    living = Evidence.objects.filter(superseded_at=None).order_by("attached_at")
-    evidence = Prefetch("evidence", living, to_attr="living")
-    return tuple(release.items.prefetch_related(evidence))  # type: ignore[no-redef]  # so that others may name it
-
-
-def gather(release: Release, question: Question, *, now: datetime, items: Sequence[Item] | None = None) -> Facts:
+def gather(release: Release, question: Question, *, now: datetime, rows: Rows | None = None) -> Facts:
     """All facts of one question, in a number of queries that does not grow with the checklist."""
+    rows = rows or read(release)
+    plan = rows.plan
     bars = release_bars(release.policy.body)
-    plan = Rollout.objects.select_related("source").filter(release=release).first()
     live = live_release(release)
     definition = definition_of(release.standard)
     first = not Release.objects.filter(system=release.system, live_at__isnull=False).exclude(pk=release.pk).exists()
@@ -77,12 +71,12 @@ def gather(release: Release, question: Question, *, now: datetime, items: Sequen
             release.policy.superseded_at,
         ),
         ownership_gaps=_ownership_gaps(release, now=now),
-        pins=_pins(release),
+        pins=_pins(release, rows.pins),
         asked_items=tuple(item.key for item in definition.items),
         asked_questions=tuple(question.key for question in definition.questions),
-        items=_items(release, read_items(release) if items is None else items),
-        answers=_answers(release),
-        evaluation=_evaluation(release, live),
+        items=_items(release, rows.items),
+        answers=_answers(release, rows.answers),
+        evaluation=_evaluation(release, live, rows.pins),
         rates=_rates(release, plan, live, now=now),
         budget=_budget(release, now=now),
         freezes=_freezes(release, now=now),
@@ -126,10 +120,10 @@ def _ownership_gaps(release: Release, *, now: datetime) -> tuple[str, ...]:
     return tuple(owned.area.label for owned in ownership_map(release.system, now=now) if owned.gap)
 
 
-def _pins(release: Release) -> tuple[PinFact, ...]:
+def _pins(release: Release, rows: Sequence[Pin]) -> tuple[PinFact, ...]:
     """One per component in use, pinned or not: a component without a pin is a gap, not an absence. What is pinned is
     judged even where its component was retired since: the release is still made of it."""
-    pins = {pin.component_id: pin.version for pin in release.pins.select_related("version")}
+    pins = {pin.component_id: pin.version for pin in rows}
     facts = []
     asked = release.system.components.filter(Q(retired_at=None) | Q(pk__in=pins))
     for component in asked.order_by("kind", "name"):
@@ -191,8 +185,8 @@ def _evidence(evidence: Evidence) -> EvidenceFact:
     )
 
 
-def _answers(release: Release) -> tuple[AnswerFact, ...]:
-    given = {answer.key: answer for answer in release.answers.select_related("evidence")}
+def _answers(release: Release, rows: Sequence[Answer]) -> tuple[AnswerFact, ...]:
+    given = {answer.key: answer for answer in rows}
     facts = []
     for question in definition_of(release.standard).questions:
         answer = given.get(question.key)
@@ -208,7 +202,7 @@ def _answers(release: Release) -> tuple[AnswerFact, ...]:
     return tuple(facts)
 
 
-def _evaluation(release: Release, live: Release | None) -> EvaluationFact | None:
+def _evaluation(release: Release, live: Release | None, pins: Sequence[Pin]) -> EvaluationFact | None:
     """The newest judgement under this release's policy, if it compared with the release that is live now."""
     judgement = release.judgements.filter(policy=release.policy).select_related("run", "baseline_run").first()
     if judgement is None:
@@ -218,10 +212,10 @@ def _evaluation(release: Release, live: Release | None) -> EvaluationFact | None
         return None  # another release went live since: it is judged again
     fact = msgspec.convert(judgement.fact, EvaluationFact)
     # Whether the run belongs to the release is a question of now: pins can have changed since it was judged.
-    mismatch = mismatch_of(release, judgement.run)
+    mismatch = mismatch_of(release, judgement.run, pins)
     return replace(
         fact,
-        dataset_matches=judgement.run.dataset_hash == dataset_hash(release),
+        dataset_matches=judgement.run.dataset_hash == dataset_hash(release, pins),
         pins_match=not mismatch,
         mismatch=mismatch,
         origin_proven=judgement.run.origin_proven,

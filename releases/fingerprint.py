@@ -1,15 +1,17 @@
 """By what a release is recognised outside: in requests, and in files of evaluation tools."""
 
+from collections.abc import Iterable
+
 from audit.approval import model_names
 from metrics.models import EvaluationRun
-from releases.models import Release
+from releases.models import Pin, Release
 from systems.kinds import Kind
 
 
-def fingerprint_of(release: Release) -> dict[str, list[str]]:
-    """Labels, prompt hashes and model names, as requests carry them."""
+def fingerprint_of(release: Release, pins: Iterable[Pin] | None = None) -> dict[str, list[str]]:
+    """Labels, prompt hashes and model names, as requests carry them. `pins`: where they were just read."""
     found: dict[str, list[str]] = {"release": [release.label], "prompt_hash": [], "model": []}
-    for pin in release.pins.select_related("version", "component"):
+    for pin in _pins(release) if pins is None else pins:
         match pin.component.kind:
             case Kind.PROMPT:
                 found["prompt_hash"].append(pin.version.sha256)
@@ -18,24 +20,27 @@ def fingerprint_of(release: Release) -> dict[str, list[str]]:
     return {key: sorted(set(values)) for key, values in found.items()}
 
 
-def dataset_hash(release: Release) -> str:
+def dataset_hash(release: Release, pins: Iterable[Pin] | None = None) -> str:
     """The golden set's digest, as tools report it; the first dataset by name where there are several. Empty: no pin."""
-    pins = release.pins.filter(component__kind=Kind.DATASET).select_related("version").order_by("component__name")
-    pin = pins.first()
-    return pin.version.sha256 if pin else ""
+    datasets = (pin for pin in (_pins(release) if pins is None else pins) if pin.component.kind == Kind.DATASET)
+    return next((pin.version.sha256 for pin in datasets), "")
 
 
-def claimed_pins(release: Release) -> dict[str, list[str]]:
+def _pins(release: Release) -> Iterable[Pin]:
+    return release.pins.select_related("version", "component").order_by("component__kind", "component__name")
+
+
+def claimed_pins(release: Release, pins: Iterable[Pin] | None = None) -> dict[str, list[str]]:
     """What a run's file may claim to have been made with."""
-    found = fingerprint_of(release)
+    found = fingerprint_of(release, pins)
     return {"prompt_hash": found["prompt_hash"], "model": found["model"]}
 
 
-def mismatch_of(release: Release, run: EvaluationRun) -> str:
+def mismatch_of(release: Release, run: EvaluationRun, pins: Iterable[Pin] | None = None) -> str:
     """Why a run does not belong to this release; empty where it does. A pin that the file does not name is no proof."""
-    if not run.dataset_hash or run.dataset_hash != dataset_hash(release):
+    if not run.dataset_hash or run.dataset_hash != dataset_hash(release, pins):
         return "it was made on another dataset than the pinned one."
-    for name, accepted in claimed_pins(release).items():
+    for name, accepted in claimed_pins(release, pins).items():
         claim = run.pins.get(name)
         claims = [claim] if isinstance(claim, str) else list(claim or [])
         if not claims:

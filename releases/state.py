@@ -3,18 +3,45 @@
 Live facts (rates, spend, freezes, lapse of evidence, memberships) are not in it: they are read afresh at each verdict.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from audit import canonical
-from releases.models import Item, Release
+from releases.models import Answer, Evidence, Item, Pin, Release, Rollout
 
 
-def recorded_state(release: Release, items: Sequence[Item] | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Rows:
+    """The rows that the state is made of, read once: verdict, digest and page speak of the same ones."""
+
+    items: tuple[Item, ...]  # each with its `living` evidence, oldest first
+    pins: tuple[Pin, ...]  # with component and version, by kind and name
+    answers: tuple[Answer, ...]
+    plan: Rollout | None
+
+
+def read(release: Release) -> Rows:
+    items = tuple(release.items.all())
+    living: dict[Any, list[Evidence]] = {item.pk: [] for item in items}
+    for evidence in Evidence.objects.filter(item__release=release, superseded_at=None).order_by("attached_at"):
+        living[evidence.item_id].append(evidence)
+    for item in items:
+        item.living = living[item.pk]
+    return Rows(
+        items=items,
+        pins=tuple(release.pins.select_related("component", "version").order_by("component__kind", "component__name")),
+        answers=tuple(release.answers.select_related("evidence").order_by("key")),
+        plan=Rollout.objects.select_related("source").filter(release=release).first(),
+    )
+
+
+def recorded_state(release: Release, rows: Rows | None = None) -> dict[str, Any]:
     """Ready for canonical JSON. Every list is sorted by a key of its own, so equal states have equal bytes.
 
-    `items`: the rows of the checklist, where they were just read; else they are read here."""
+    `rows`: where they were just read; else they are read here."""
+    rows = rows or read(release)
     return {
         "type": "readiness/state/v1",
         "release": str(release.pk),
@@ -22,22 +49,27 @@ def recorded_state(release: Release, items: Sequence[Item] | None = None) -> dic
         "label": release.label,
         "standard": {"number": release.standard.number, "sha256": release.standard.sha256},
         "policy": {"number": release.policy.number, "sha256": release.policy.sha256},
-        "pins": _pins(release),
-        "items": _items(release.items.all() if items is None else items),
-        "answers": _answers(release),
-        "plan": _plan(release),
+        "pins": _pins(rows.pins),
+        "items": _items(rows.items),
+        "answers": _answers(rows.answers),
+        "plan": _plan(rows.plan),
     }
 
 
-def state_digest(release: Release, items: Sequence[Item] | None = None) -> str:
-    return canonical.digest(recorded_state(release, items))
+def state_digest(release: Release, rows: Rows | None = None) -> str:
+    return canonical.digest(recorded_state(release, rows))
 
 
-def _pins(release: Release) -> list[dict[str, Any]]:
-    pins = release.pins.order_by("component__kind", "component__name").values_list(
-        "component__kind", "component__name", "version__number", "version__sha256"
-    )
-    return [{"kind": kind, "component": name, "version": number, "sha256": sha} for kind, name, number, sha in pins]
+def _pins(pins: Iterable[Pin]) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": pin.component.kind,
+            "component": pin.component.name,
+            "version": pin.version.number,
+            "sha256": pin.version.sha256,
+        }
+        for pin in pins
+    ]
 
 
 def _items(items: Iterable[Item]) -> list[dict[str, Any]]:
@@ -61,7 +93,7 @@ def _items(items: Iterable[Item]) -> list[dict[str, Any]]:
     ]
 
 
-def _answers(release: Release) -> list[dict[str, Any]]:
+def _answers(answers: Iterable[Answer]) -> list[dict[str, Any]]:
     return [
         {
             "key": answer.key,
@@ -70,13 +102,12 @@ def _answers(release: Release) -> list[dict[str, Any]]:
             "evidence": answer.evidence.digest if answer.evidence else None,
             "by": str(answer.answered_by_id),
         }
-        for answer in release.answers.select_related("evidence").order_by("key")
+        for answer in answers
     ]
 
 
-def _plan(release: Release) -> dict[str, Any] | None:
+def _plan(plan: Rollout | None) -> dict[str, Any] | None:
     """The plan as chosen; how its run goes is a live fact."""
-    plan = getattr(release, "rollout", None)
     if plan is None:
         return None
     chosen = {

@@ -119,6 +119,7 @@ def record_asked(release: Release, found: Standing, *, by: User | AnonymousUser,
     last = (
         release.decisions.filter(question=found.question, occasion=Decision.Occasion.ASKED)
         .order_by("-decided_at")
+        .only("cleared", "state_digest", "verdict")  # the facts of a long checklist are long
         .first()
     )
     reasons = [reason.code + reason.sentence for reason in found.missing]

@@ -169,7 +169,7 @@ def test_two_hundred_items_take_as_many_queries_as_ninety(stage):
         with CaptureQueriesContext(connection) as queries:
             assert client.get(url).content.decode().count("data-row data-part") == count
         counts[count] = len(queries)
-    assert counts == {90: 52, 200: 52}
+    assert counts == {90: 50, 200: 50}
 
 
 @pytest.mark.browser
