@@ -198,3 +198,10 @@ def fields_of(body: Any) -> tuple[tuple[str, str], ...] | None:
         return None
     rows = [(one.get("label"), one.get("value")) for one in fields if isinstance(one, Mapping)]
     return tuple((str(label), str(value)) for label, value in rows)
+
+
+def takes(evidence: tuple[str, ...]) -> str:
+    """What is accepted, in words: "a record (contract probe), a file or a link"."""
+    words = [f"a record ({kind.title[0].lower()}{kind.title[1:]})" for kind in kinds_of(evidence)]
+    words += [f"a {entry}" for entry in evidence if not entry.startswith("record:")]
+    return " or ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)

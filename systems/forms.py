@@ -251,8 +251,13 @@ class PolicyForm(forms.Form):
         return found
 
 
+# "Cost spike: times the median" says its unit already; a share is typed as one.
+_SAID = ("times", "index")
+_UNITS = {"share": "0 to 1"}
+
+
 def _field(bar: Bar, shipped: Any, current: Any) -> forms.Field:
-    unit = f" ({bar.unit})" if bar.unit else ""
+    unit = f" ({_UNITS.get(bar.unit, bar.unit)})" if bar.unit and bar.unit not in _SAID else ""
     about: dict[str, Any] = {"label": f"{bar.label}{unit}", "initial": current, "help_text": bar.why}
     if isinstance(shipped, bool):
         return forms.BooleanField(required=False, **about)

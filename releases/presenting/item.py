@@ -15,7 +15,7 @@ from releases.models import Evidence, Item, Release
 from releases.presenting.history import events
 from releases.presenting.page import drawn
 from releases.presenting.rows import PHASES, ItemMoves, ShownItem, item_moves, release_url, uuid_or_none
-from releases.records import kinds_of
+from releases.records import kinds_of, takes
 from releases.standard.load import Guidance
 from releases.standard.published import definition_of
 from web.problems import Problem
@@ -64,13 +64,6 @@ def accepted(release_id: UUID, key: str) -> tuple[str, ...]:
     return definition_of(release.standard).item(key).evidence
 
 
-def _accepts(evidence: tuple[str, ...]) -> str:
-    """In words: "a record (contract probe), a file or a link"."""
-    words = [f"a record ({kind.title[0].lower()}{kind.title[1:]})" for kind in kinds_of(evidence)]
-    words += [f"a {entry}" for entry in evidence if not entry.startswith("record:")]
-    return " or ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
-
-
 def _attach_form(accepts: tuple[str, ...], sent: Any) -> AttachForm | None:
     return AttachForm(sent, accepts=accepts) if {"file", "link"} & set(accepts) else None
 
@@ -108,7 +101,7 @@ def _item(release: Release, row: ShownItem) -> dict[str, Any]:
         "section": titles[definition.section],
         "phase": PHASES[definition.phase],
         "verification": BY[definition.verification],
-        "accepts": _accepts(definition.evidence) or "nothing: it is measured",
+        "accepts": takes(definition.evidence) or "nothing: it is measured",
         "validity": f"{definition.validity_days} days" if definition.validity_days else "this release",
         "blocking": definition.question is not None,
         "owner": row.item.owner,

@@ -8,6 +8,22 @@ from releases.standard.load import ItemDef, StandardDef
 # What an item asks, as against how it is put: another value here, and what was verified has to be looked at again.
 _SUBSTANCE = ("question", "verification", "auto_fact", "evidence", "validity_days", "depends_on", "conditional")
 _STRENGTH = {"auto": 2, "recurring": 1, "evidence": 0}
+# How a reader would call what an item's fields say.
+_CALLED = {
+    "phase": "phase",
+    "question": "blocks",
+    "owner_role": "owned by",
+    "side": "signed for by",
+    "verification": "verified by",
+    "auto_fact": "measured by the rule",
+    "evidence": "takes",
+    "validity_days": "lapses after days",
+    "depends_on": "stale with a change of",
+    "conditional": "applies only with",
+    "guidance.why": "why it matters",
+    "guidance.verify": "how to verify it",
+    "guidance.good": "good evidence",
+}
 _LATER = {"canary": 0, "release": 1, None: 2}
 
 
@@ -16,6 +32,11 @@ class Change:
     key: str
     title: str
     fields: tuple[tuple[str, str, str], ...]  # name, before, after
+
+    @property
+    def lines(self) -> tuple[tuple[str, str, str], ...]:
+        """Its fields in the words of a reader."""
+        return tuple((_CALLED.get(name, name), before, after) for name, before, after in self.fields)
 
     @property
     def asks_otherwise(self) -> bool:

@@ -19,6 +19,7 @@ from releases.errors import InvalidInput, Refused, StateMoved
 from releases.forms import DraftForm, NewStandardForm
 from releases.forms_standard import ItemForm, without
 from releases.models import StandardDraft, StandardVersion
+from releases.presenting.standard import sections
 from releases.standard.compare import differences
 from releases.standard.load import parse, write
 from releases.standard.published import current_standard, definition_of, newer_standard, standards_for
@@ -58,6 +59,7 @@ def version(request: HttpRequest, number: str) -> HttpResponse:
     context = {
         "version": found,
         "definition": definition_of(found),
+        "sections": sections(definition_of(found)),
         "versions": StandardVersion.objects.filter(line=found.line),
         "newer": newer_standard(found),
         "against": against,

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from audit import vault
 from releases import records
 from releases.models import Evidence
-from releases.presenting.item import _accepts
 from releases.presenting.viewer import readable
 from releases.standard.load import parse, shipped
 from tests.factories import sign_in
@@ -102,7 +101,7 @@ def test_a_record_is_filled_in_on_the_page(stage, item_url):
     ],
 )
 def test_what_an_item_takes_is_said_in_words(evidence, words):
-    assert _accepts(evidence) == words
+    assert records.takes(evidence) == words
 
 
 def test_a_record_comes_over_the_api(stage):

@@ -270,6 +270,17 @@ def test_in_the_browser_from_a_copy_to_a_published_version():
 
 
 @pytest.mark.django_db
+def test_a_reader_sees_what_each_item_takes_and_what_a_version_changed():
+    people = make_people()
+    lapsing = next(item for item in parse(shipped()[1]).items if item.validity_days == 90 and item.conditional)
+    published(people, body("acme-1", **{lapsing.key: {"validity_days": 45}}))
+    text = sign_in(people.product).get("/standard/acme-1/").content.decode()
+    assert "It takes a record (contract probe), a file or a link." in text
+    assert "verified by a second person every 45 days · only with retrieval" in text
+    assert '<span class="muted">lapses after days:</span> <del>90</del> <ins>45</ins>' in text
+
+
+@pytest.mark.django_db
 def test_over_the_api(stage):
     people = stage.people
     writer, product = sign_in(people.engineer), sign_in(people.product)
