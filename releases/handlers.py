@@ -23,6 +23,12 @@ def ask_for_evaluations(event: Event) -> None:
     aim_sources(release, now=event.created_at)
 
 
+@on("releases.policy-changed")
+def judge_by_other_bars(event: Event) -> None:
+    """Other bars: its newest evaluation is judged again."""
+    enqueue("releases.judge_waiting", key=f"judge-policy:{event.pk}", now=event.created_at)
+
+
 @on("metrics.source-saved")
 def ask_the_new_source(event: Event) -> None:
     """A source that came after the review began is asked about the open releases too."""

@@ -73,6 +73,31 @@ def open_release(
     return release
 
 
+def move_to_policy(*, release_id: UUID, number: str, by: User, now: datetime) -> Release:
+    """Judges an open release by the release policy in force: from the next question on. Signatures so far are void."""
+    with changing(release_id, by=by, now=now, why="The release moved to the release policy in force.") as release:
+        refuse(rules.edit_refusals(person(by, release, now=now), release_state=release.state))
+        wanted = ReleasePolicy.objects.filter(system=release.system, state=ReleasePolicy.State.APPROVED).get()
+        if str(wanted.number) != number:
+            raise InvalidInput(
+                f"Version {wanted.number} of the release policy is in force; only that one judges from now."
+            )
+        if wanted.pk == release.policy_id:
+            return release
+        before, release.policy = release.policy, wanted
+        release.save(update_fields=["policy"])
+        ledger.append(
+            kind="release.policy-changed",
+            by=by,
+            subject=release.subject,
+            system=release.system.slug,
+            now=now,
+            payload={"before": before.number, "after": wanted.number, "sha256": wanted.sha256},
+        )
+        emit("releases.policy-changed", subject=release.subject, payload=label_of(release), now=now)
+        return release
+
+
 def _make_checklist(release: Release, *, now: datetime) -> None:
     owned = dict(release.system.ownerships.values_list("area", "user_id"))
     items = []

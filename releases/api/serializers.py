@@ -9,6 +9,7 @@ from releases.decisions import Standing, decision_body
 from releases.models import Decision, Release, Rollout
 from releases.presenting import rows as presenting
 from releases.reproduce import Reproduction
+from systems.policy_words import asks_less
 
 
 def valid(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
@@ -26,6 +27,9 @@ class ReleaseSerializer(serializers.Serializer[Any]):
     summary = serializers.CharField()
     standard = serializers.CharField()
     policy = serializers.IntegerField()
+    asks_less = serializers.ListField(
+        child=serializers.CharField(), help_text="What its standard and its policy ask less than the shipped ones."
+    )
     opened_at = serializers.DateTimeField()
     url = serializers.CharField()
 
@@ -39,6 +43,7 @@ def release(row: Release) -> dict[str, Any]:
         "summary": row.summary,
         "standard": row.standard.number,
         "policy": row.policy.number,
+        "asks_less": [*row.standard.weakens, *asks_less(row.policy.body)],
         "opened_at": row.opened_at,
         "url": presenting.release_url(row),
     }
@@ -203,6 +208,7 @@ class ActSerializer(serializers.Serializer[Any]):
             "abandon",
             "reject",
             "upgrade",
+            "policy",
         ]
     )
     version = serializers.UUIDField(required=False)
@@ -210,7 +216,7 @@ class ActSerializer(serializers.Serializer[Any]):
     value = serializers.CharField(default="", allow_blank=True)
     side = serializers.CharField(default="", allow_blank=True)
     text = serializers.CharField(
-        default="", allow_blank=True, help_text="The answer, the reason, or the standard to upgrade to."
+        default="", allow_blank=True, help_text="The answer, the reason, the standard to upgrade to, or the policy."
     )
     evidence = serializers.UUIDField(
         required=False, default=None, allow_null=True, help_text="What an answer rests on."

@@ -285,6 +285,8 @@ class Act(ReleaseView):
                 rollout.roll_back(reason=data["text"], **common)
             case "upgrade":
                 upgrade_standard(number=data["text"], **common)
+            case "policy":
+                opening.move_to_policy(number=data["text"], **common)
             case "abandon":
                 opening.abandon(reason=data["text"], **common)
             case "reject":

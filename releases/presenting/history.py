@@ -36,6 +36,7 @@ WORDS = {
     "item.evidence-carried": ("submitted", "carried evidence forward"),
     "item.commented": ("noted", "commented"),
     "release.standard-changed": ("ok", "moved it to another version of the standard"),
+    "release.policy-changed": ("ok", "moved it to another version of the release policy"),
     "release.phase-frozen": ("closed", "froze the report of a phase"),
     "item.verified": ("verified", "verified"),
     "item.sent-back": ("sent-back", "sent back"),

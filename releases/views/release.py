@@ -31,6 +31,8 @@ from releases.presenting.item import members
 from releases.queries import release_of, system_of, visible_releases
 from releases.standard.compare import differences
 from releases.standard.published import definition_of, newer_standard, standard_for, standards_in_force
+from systems.models import ReleasePolicy
+from systems.policy_words import asks_less
 from web.filters import parse_tokens
 from web.paging import keyset_page
 from web.problems import NotFound
@@ -102,7 +104,9 @@ def detail(request: HttpRequest, slug: str, label: str) -> HttpResponse:
         **page.head(release, found, now=now),
         "live_url": f"{rows.release_url(release, 'live')}?question={found.question.value}",
         "upgrade": _upgrade(release, edit),
+        "newer_policy": _newer_policy(release, edit),
         "weakens": release.standard.weakens,
+        "weaker_bars": asks_less(release.policy.body),
         "stamp": checklist_context.stamp(found, shown),
         "checklist": checklist_context.checklist(release, shown, kept, query, raw)
         | ({} if edit else _several(request, release, found, now=now)),
@@ -116,6 +120,21 @@ def detail(request: HttpRequest, slug: str, label: str) -> HttpResponse:
         "changes": signing.changes(release, found),
     }
     return render(request, "releases/release.html", context)
+
+
+def _newer_policy(release: Release, edit: tuple[str, ...]) -> dict[str, Any] | None:
+    """The release policy in force, offered to a release that may still be judged by it."""
+    if release.policy.superseded_at is None or release.state not in Release.OPEN:
+        return None
+    newer = ReleasePolicy.objects.get(system=release.system, state=ReleasePolicy.State.APPROVED)
+    changed = sum(newer.body.get(name) != value for name, value in release.policy.body.items())
+    return {
+        "number": newer.number,
+        "changed": changed,
+        "system": release.system.slug,
+        "url": rows.release_url(release, "move", act="policy"),
+        "reason": " ".join(edit[:1]),
+    }
 
 
 def _upgrade(release: Release, edit: tuple[str, ...]) -> dict[str, Any] | None:
@@ -196,6 +215,9 @@ def move(request: HttpRequest, slug: str, label: str, act: str) -> HttpResponse:
             number = request.POST.get("number", "")
             upgrade_standard(number=number, **common)
             said = f"{release.label} is measured against {number} now."
+        case "policy":
+            moved = opening.move_to_policy(number=request.POST.get("number", ""), **common)
+            said = f"{release.label} is judged by release policy {moved.policy.number} now."
         case "abandon":
             opening.abandon(reason=reason, **common)
             said = f"{release.label} is abandoned."

@@ -1,6 +1,5 @@
 """Policies of a system: what is in force, what is proposed, and how they differ."""
 
-from decimal import Decimal
 from typing import Any, cast
 
 from django.contrib import messages
@@ -15,7 +14,8 @@ from systems.errors import InvalidInput, Refused
 from systems.forms import PolicyForm, ReasonForm
 from systems.history import history
 from systems.models import Policy, ReleasePolicy, RunningPolicy
-from systems.policy import Bar, ReleaseBars, RunningLimits, Thresholds
+from systems.policy import ReleaseBars, RunningLimits, Thresholds
+from systems.policy_words import in_words
 from systems.registry import policy_state
 from systems.views.shared import Visit, blame, said, visit
 from web.problems import NotFound
@@ -80,22 +80,6 @@ def compare(part: str, body: dict[str, Any], before: dict[str, Any] | None = Non
         }
         for name, bar in kind.bars().items()
     ]
-
-
-def in_words(value: Any, bar: Bar) -> str:
-    """0.015 as 1.5 %, 2000 as 2,000 ms; exact, never rounded."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value or "none"
-    if bar.unit == "share":
-        return f"{_plain(value * 100)} %"
-    return _plain(value) if bar.unit in ("score", "index") else f"{_plain(value)} {bar.unit}"
-
-
-def _plain(value: Decimal | int) -> str:
-    text = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _policy(there: Visit, part: str, number: int) -> ReleasePolicy | RunningPolicy:
