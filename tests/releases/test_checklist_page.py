@@ -17,10 +17,7 @@ from releases.standard.load import shipped
 from releases.standard.published import definition_of
 from tests.browser import DESKTOP, PHONE, between_requests
 from tests.factories import NOW, PROMPT, make_version, sign_in
-from tests.releases.conftest import staged
 from tests.releases.test_standards import EXTRA, published
-
-shared_stage = staged
 
 
 def url_of(stage) -> str:
