@@ -1,6 +1,4 @@
-"""Against the published trees of RFC 6962's reference code, and against the definition, written down naively."""
-
-import hashlib
+"""Against the published trees of RFC 6962's reference code. Against other implementations: test_merkle_oracle."""
 
 import pytest
 from hypothesis import given
@@ -72,42 +70,6 @@ CT_CONSISTENCY = {
 HASHES = [merkle.leaf_hash(leaf) for leaf in CT_LEAVES]
 
 
-# --- The definition, as RFC 6962 writes it ---
-
-
-def naive_root(leaves: list[bytes]) -> bytes:
-    if not leaves:
-        return hashlib.sha256().digest()
-    if len(leaves) == 1:
-        return hashlib.sha256(b"\x00" + leaves[0]).digest()
-    k = 1
-    while k * 2 < len(leaves):
-        k *= 2
-    return hashlib.sha256(b"\x01" + naive_root(leaves[:k]) + naive_root(leaves[k:])).digest()
-
-
-def naive_path(index: int, leaves: list[bytes]) -> list[bytes]:
-    if len(leaves) == 1:
-        return []
-    k = 1
-    while k * 2 < len(leaves):
-        k *= 2
-    if index < k:
-        return [*naive_path(index, leaves[:k]), naive_root(leaves[k:])]
-    return [*naive_path(index - k, leaves[k:]), naive_root(leaves[:k])]
-
-
-def naive_consistency(old: int, leaves: list[bytes], whole: bool = True) -> list[bytes]:
-    if old == len(leaves):
-        return [] if whole else [naive_root(leaves)]
-    k = 1
-    while k * 2 < len(leaves):
-        k *= 2
-    if old <= k:
-        return [*naive_consistency(old, leaves[:k], whole), naive_root(leaves[k:])]
-    return [*naive_consistency(old - k, leaves[k:], False), naive_root(leaves[:k])]
-
-
 def leaves_of(size: int) -> list[bytes]:
     return [index.to_bytes(3) for index in range(size)]
 
@@ -131,22 +93,6 @@ def test_published_inclusion_proofs(index, size):
 def test_published_consistency_proofs(old, new):
     proof = merkle.consistency_proof(old, new, merkle.in_memory(HASHES[:new]))
     assert [item.hex() for item in proof] == CT_CONSISTENCY[old, new]
-
-
-def test_all_small_trees_equal_the_definition():
-    for size in range(1, 40):
-        leaves = leaves_of(size)
-        hashes = [merkle.leaf_hash(leaf) for leaf in leaves]
-        root = naive_root(leaves)
-        assert merkle.root(hashes) == root
-        for index in range(size):
-            proof = merkle.inclusion_proof(index, size, merkle.in_memory(hashes))
-            assert proof == naive_path(index, leaves)
-            merkle.verify_inclusion(hashes[index], index, size, proof, root)
-        for old in range(1, size + 1):
-            proof = merkle.consistency_proof(old, size, merkle.in_memory(hashes))
-            assert proof == naive_consistency(old, leaves)
-            merkle.verify_consistency(old, size, naive_root(leaves[:old]), root, proof)
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
