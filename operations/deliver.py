@@ -37,6 +37,8 @@ MAX_ATTEMPTS = 10
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(hours=2)
 TEST_TOPIC = "operations.channel-test"
+# What somebody waits for: an alarm, word that nobody took it, and a test.
+URGENT = Q(notification__breach_at__isnull=False) | Q(notification__topic__in=["operations.escalated", TEST_TOPIC])
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,26 @@ def retry_after(attempts: int, jitter: float) -> timedelta:
 
 
 def due(now: datetime) -> QuerySet[Delivery]:
-    """Deliveries that wait for an attempt and that no living worker has in hand."""
+    """Deliveries that wait for an attempt and that no living worker has in hand: the urgent first, then by age."""
     free = Q(claimed_until=None) | Q(claimed_until__lt=now)
     return Delivery.objects.filter(
         free, state__in=[Delivery.State.WAITING, Delivery.State.FAILED], next_at__lte=now
-    ).order_by("next_at")
+    ).order_by(Case(When(URGENT, then=Value(0)), default=Value(1)), "next_at")
 
 
 def order_due(*, now: datetime) -> None:
     """Orders every attempt that fell due: retries, and what a lost worker or a lost order left behind."""
     for delivery in due(now)[:500]:
         order(delivery, now=now)
+
+
+def take_turn(delivery_id: str, *, now: datetime) -> None:
+    """A worker's turn with one delivery. What is urgent and waits behind other mails is sent before it: the broker hands
+    work out in the order it came in, and a mail server may be slow."""
+    first = due(now).filter(URGENT).values_list("pk", flat=True).first()
+    if first is not None and str(first) != delivery_id:
+        attempt(str(first), now=now)
+    attempt(delivery_id, now=now)
 
 
 def attempt(delivery_id: str, *, now: datetime) -> None:

@@ -9,7 +9,7 @@ from operations import budget_watch, deliver, escalation, health_watch, rehearsi
 
 @job_task("operations.deliver")
 def deliver_one(*, delivery_id: str, now: datetime) -> None:
-    deliver.attempt(delivery_id, now=now)
+    deliver.take_turn(delivery_id, now=now)
 
 
 @job_task("operations.order_deliveries")

@@ -297,3 +297,18 @@ def test_retries_wait_longer_and_longer_but_never_more_than_two_hours():
     assert all(b >= a for a, b in itertools.pairwise(longest))
     assert max(longest) == timedelta(hours=2)
     assert all(low == high / 2 for low, high in zip(shortest, longest, strict=True))
+
+
+@pytest.mark.parametrize(
+    "urgent", [{"breach_at": timezone.now()}, {"topic": "operations.escalated"}, {"topic": deliver.TEST_TOPIC}]
+)
+def test_what_is_urgent_goes_before_the_mails_that_were_there_first(system, inbox, admin, people, now, urgent):
+    oli = people("Oli", "operations")
+    told = [tell(system, now, key=f"news:{n}", roles=["operations"], title=f"News {n}") for n in range(2)]
+    tell(system, now, key="urgent", roles=["operations"], title="Urgent", **urgent)
+
+    assert [delivery.notification.title for delivery in deliver.due(timezone.now())] == ["Urgent", "News 0", "News 1"]
+    for notification in told:  # as the broker hands them out: the urgent one's own turn would be the last
+        deliver.take_turn(str(notification.deliveries.get().pk), now=timezone.now())
+    subjects = [email.message_from_bytes(mail.content)["Subject"] for mail in inbox.to(oli.email)]
+    assert [subject.removeprefix("[Readiness] ") for subject in subjects] == ["Urgent", "News 0", "News 1"]
