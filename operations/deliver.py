@@ -73,8 +73,8 @@ def order_due(*, now: datetime) -> None:
 
 
 def take_turn(delivery_id: str, *, now: datetime) -> None:
-    """A worker's turn with one delivery. What is urgent and waits behind other mails is sent before it: the broker hands
-    work out in the order it came in, and a mail server may be slow."""
+    """A worker's turn with one delivery. What is urgent and waits behind other mails is sent before it: the broker
+    hands work out in the order it came in, and a mail server may be slow."""
     first = due(now).filter(URGENT).values_list("pk", flat=True).first()
     if first is not None and str(first) != delivery_id:
         attempt(str(first), now=now)
