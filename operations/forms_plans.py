@@ -21,7 +21,9 @@ class PlanForm(forms.Form):
     """Steps, one per line: what is done | how it is taken back | what callers are told."""
 
     steps = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 6}),
+        widget=forms.Textarea(
+            attrs={"rows": 6, "placeholder": "Leave out follow-up questions | Switch the flag back | degraded"}
+        ),
         max_length=8000,
         help_text="One per line, mildest first: what is done | how it is taken back | degraded, fallback or stopped.",
     )

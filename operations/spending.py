@@ -5,10 +5,11 @@ Amounts are whole nano-USD in and out; shares and factors are exact decimals.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from statistics import median
 
 NANO = 10**9
+CENT = Decimal("0.01")
 # Fewer days with spending say nothing about what is usual.
 LEAST_DAYS = 3
 # A spike of pennies wakes nobody.
@@ -94,13 +95,14 @@ def plan(
     are per request."""
     each = (tokens_in * price_in + tokens_out * price_out) / 1_000_000
     expected = each * requests_per_day
-    cap = max(_cents(expected * (1 + buffer)), Decimal("0.01"))
-    alert = max(_cents(cap * alert_share), Decimal("0.01"))
-    return Plan(_cents(expected), cap, min(alert, cap), _cents(cap * 30))
+    cap = max(_cents(expected * (1 + buffer)), CENT)
+    # Down: rounded up, the alert of a small budget would come with the cap and not before it.
+    alert = max((cap * alert_share).quantize(CENT, rounding=ROUND_FLOOR), CENT)
+    return Plan(_cents(expected), cap, alert, _cents(cap * 30))
 
 
 def _cents(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.01"), rounding=ROUND_CEILING)
+    return amount.quantize(CENT, rounding=ROUND_CEILING)
 
 
 def _share(part: int, whole: int) -> Decimal:

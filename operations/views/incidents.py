@@ -125,4 +125,5 @@ def _events(found: Incident) -> list[dict[str, object]]:
             events.append(
                 {"status": status, "sentence": sentence, "who": who.name if who else "", "at": at, "absolute": True}
             )
-    return sorted(events, key=lambda event: str(event["at"]), reverse=True)
+    # Where two have the same time, what stands first above came first: it began, and was opened at once.
+    return sorted(events, key=lambda event: str(event["at"]))[::-1]

@@ -85,6 +85,13 @@ def test_an_incident_through_the_browser(system, visitor, oli, people):
     assert visitor.post(done).url == where and incident.follow_ups.get().done_at
 
 
+def test_an_incident_that_is_opened_at_once_began_before_it_was_opened(system, visitor):
+    opened = {"title": "Empty answers", "severity": "major", "minutes": "0"}
+    with time_machine.travel(timezone.now(), tick=False):
+        page = text(visitor.get(visitor.post(at("incidents"), opened).url))
+    assert page.index("opened it") < page.index("It began")  # the newest first
+
+
 def test_a_suggested_risk_is_taken_over(system, visitor, oli):
     page = visitor.get(at("risks") + "?suggestion=long-contexts").content.decode()
     assert "Long contexts cost more than was planned" in page

@@ -72,6 +72,11 @@ def test_variance_and_the_budget_that_follows_from_averages():
         Decimal("34.80"),
         Decimal("31.32"),
     )
+    small = plan(
+        requests_per_day=Decimal(400), tokens_in=Decimal(180), tokens_out=Decimal(20),
+        price_in=Decimal("0.5"), price_out=Decimal("0.5"), buffer=Decimal("0.2"),
+    )  # fmt: skip
+    assert (small.cap_usd, small.alert_usd) == (Decimal("0.05"), Decimal("0.04"))  # the alert comes before the cap
 
 
 def test_a_cost_spike_freezes_the_system_and_is_told_once(system, people, noon):
