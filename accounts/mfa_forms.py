@@ -54,4 +54,8 @@ class AddPasskeyForm(BaseAddWebAuthnForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["passwordless"].initial = True
+        self.fields["name"].widget.attrs["placeholder"] = "Laptop"
+        alone = self.fields["passwordless"]
+        alone.initial = True
+        alone.label = "Sign in with it alone"
+        alone.help_text = "Without a password: the key itself asks for your finger, face or PIN."

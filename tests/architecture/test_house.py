@@ -56,6 +56,7 @@ def test_templates_are_small_and_carry_no_code(path: Path) -> None:
     assert len(text.splitlines()) <= LONGEST_TEMPLATE
     scripts = re.findall(r"<script\b[^>]*>", text)
     assert [tag for tag in scripts if " src=" not in tag and "application/json" not in tag] == []
+    assert re.findall(r"{[{%][^%}\n]*$", text, flags=re.MULTILINE) == [], "Django shows a tag over two lines as text"
     assert re.findall(r"<style\b|\sstyle=|\son[a-z]+=[\"']|javascript:|hx-on", text) == []
     assert "|safe" not in text.replace("help_text|safe", ""), "mark safe in Python, where it can be justified"
 

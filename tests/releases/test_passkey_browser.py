@@ -44,6 +44,8 @@ def enrol(page: Page, user: Any) -> None:
     page.get_by_label("Name").fill("Laptop")
     page.get_by_role("button", name="Add the passkey").click()
     page.wait_for_url("**/accounts/2fa/recovery-codes/**")  # shown once, for the day on which the laptop is lost
+    codes = Authenticator.objects.get(user=user, type="recovery_codes").wrap().get_unused_codes()
+    expect(page.locator("main pre")).to_have_text("\n".join(codes) + "\n")
     assert Authenticator.objects.get(user=user, type="webauthn").data["name"] == "Laptop"
 
 
