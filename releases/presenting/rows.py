@@ -89,7 +89,13 @@ _DRAWN = {
 
 def _shown(reason: Reason, release: Release) -> ShownReason:
     drawn = next((d for prefix, d in _DRAWN.items() if reason.code.startswith(prefix)), ("blocked", "Open"))
-    return ShownReason(reason.code, reason.sentence, reason.who.capitalize(), where(reason, release), *drawn)
+    return ShownReason(reason.code, reason.sentence, in_words(reason.who), where(reason, release), *drawn)
+
+
+def in_words(who: str) -> str:
+    """Who can clear it, to be read. The gate names owner and side even where they are one role: here it is said once."""
+    kind, colon, roles = who.rpartition(": ")
+    return (kind + colon + " or ".join(dict.fromkeys(roles.split(" or ")))).capitalize()
 
 
 def where(reason: Reason, release: Release) -> str:

@@ -11,7 +11,7 @@ from releases import rules
 from releases.actions.signing import Signed, signing_view
 from releases.decisions import Standing
 from releases.gate.clearance import SIDES
-from releases.models import Rejection, Release, SignOff
+from releases.models import Pin, Rejection, Release, SignOff
 from releases.presenting.history import events
 from releases.presenting.rows import release_url
 from releases.review import SECTIONS
@@ -159,11 +159,16 @@ def _covers(release: Release) -> list[dict[str, str]]:
     pins = release.pins.select_related("component", "version").order_by("component__kind", "component__name")
     verified = release.items.exclude(verified_by=None).count()
     return [
-        {"name": "Pins", "value": ", ".join(f"{pin.component.name} v{pin.version.number}" for pin in pins)},
+        {"name": "Pins", "value": ", ".join(map(_pin, pins))},
         {"name": "Verified by people", "value": f"{verified} items, with the digest of each piece of evidence"},
         {"name": "Answers", "value": f"{release.answers.count()} operational questions"},
         {"name": "Standard, policy", "value": f"{release.standard.number}, release policy {release.policy.number}"},
     ]
+
+
+def _pin(pin: Pin) -> str:
+    """With its kind: a prompt and the schema of its output may bear the same name."""
+    return f"{pin.component.get_kind_display().lower()} {pin.component.name} v{pin.version.number}"
 
 
 def changes(release: Release, found: Standing) -> list[dict[str, str]]:

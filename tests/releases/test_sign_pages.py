@@ -13,6 +13,7 @@ from releases.decisions import standing
 from releases.gate.types import Question
 from releases.models import SignOff
 from releases.presenting.express import express
+from releases.presenting.rows import in_words
 from releases.presenting.work import next_to_sign
 from tests.factories import NOW, PASSWORD, TOTP_SECRET, sign_in
 from tests.releases.conftest import in_review, made_ready
@@ -137,3 +138,16 @@ def test_a_signature_is_withdrawn_by_its_signer_only_and_a_rejection_takes_a_rea
     assert operator.post(url(ready, "say", "reject"), reject).status_code == 302
     found = standing(ready.again(), Question.CANARY, now=LATER)
     assert [reason.code for reason in found.verdict.reasons] == ["rejected"]
+
+
+@pytest.mark.parametrize(
+    ("named", "read"),
+    [
+        ("engineering", "Engineering"),
+        ("engineering or operations", "Engineering or operations"),
+        ("another person: privacy or operations", "Another person: privacy or operations"),
+        ("another person: operations or operations", "Another person: operations"),
+    ],
+)
+def test_who_can_clear_a_reason_is_said_once(named, read):
+    assert in_words(named) == read
