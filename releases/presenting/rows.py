@@ -93,7 +93,7 @@ def _shown(reason: Reason, release: Release) -> ShownReason:
 
 
 def in_words(who: str) -> str:
-    """Who can clear it, to be read. The gate names owner and side even where they are one role: here it is said once."""
+    """Who can clear it, to be read. The gate names owner and side even where both are one role: that is said once."""
     kind, colon, roles = who.rpartition(": ")
     return (kind + colon + " or ".join(dict.fromkeys(roles.split(" or ")))).capitalize()
 
