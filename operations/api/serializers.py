@@ -307,6 +307,7 @@ class AlarmSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     topic = serializers.CharField()
     title = serializers.CharField()
+    body = serializers.CharField(help_text="What was seen: the number and its limit.")
     breach_at = serializers.DateTimeField()
     delivered_at = serializers.DateTimeField(allow_null=True)
     delay_seconds = serializers.IntegerField()
@@ -321,6 +322,7 @@ def alarm(found: Alarm) -> dict[str, Any]:
         "id": str(row.pk),
         "topic": row.topic,
         "title": row.title,
+        "body": row.body,
         "breach_at": row.breach_at,
         "delivered_at": found.delivered_at,
         "delay_seconds": seconds(found.delay),

@@ -226,8 +226,14 @@ def test_channels_of_the_organisation_are_for_admins(client, people, admin, now)
 def test_alarms_with_their_delay(system, client, bearer, admin, now):
     create_channel(system=system, name="Box", kind="email", target="a@example.com", by=admin, now=now)
     breach = now - timedelta(seconds=90)
-    told = {"topic": "releases.canary-breach", "system": system, "subject": "r:1", "title": "Breach", "body": ""}
+    told = {
+        "topic": "releases.canary-breach",
+        "system": system,
+        "subject": "r:1",
+        "title": "Breach",
+        "body": "3 of 47.",
+    }
     notify(**told, url="", now=now, breach_at=breach)
     Delivery.objects.update(state="sent", sent_at=now, delay=now - breach)
     (alarm,) = client.get(at("alarms", "support-bot"), headers=bearer("status:read")).json()
-    assert alarm["delay_seconds"] == 90 and alarm["title"] == "Breach"
+    assert alarm["delay_seconds"] == 90 and (alarm["title"], alarm["body"]) == ("Breach", "3 of 47.")

@@ -69,6 +69,13 @@ def test_the_overview_of_a_quiet_system(system, people, visit):
     assert "No drill yet" in page and "No alarm in 30 days" in page
 
 
+def test_an_alarm_is_shown_with_what_was_seen(system, people, visit, now):
+    told = {"topic": "operations.error-rate", "system": system, "subject": "r:1", "title": "Errors", "url": ""}
+    notify(**told, body="3 of 47 requests failed.", now=now, breach_at=now)
+    page = text(visit(people("Oli", "operations")).get(at("system", "support-bot")))
+    assert "Errors 3 of 47 requests failed." in page
+
+
 def test_an_auditor_sees_why_the_buttons_are_not_theirs(system, people, visit):
     page = text(visit(people("Eve", "auditor")).get(at("system", "support-bot")))
     assert "Switching a system takes the role engineering or operations on this system." in page
