@@ -253,6 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("The export is NOT verified." + ("" if index is None else f" First bad entry: {index}."))
         return 1
     print("The export is verified.")
+    if _is_bundle_file(options.export):
+        print("Whether the verdict and the people's signatures hold is for `python -m releases.verify` to say.")
     return 0
 
 
@@ -266,6 +268,14 @@ def _walk(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
             return requestproof.steps(data, pinned=[VerifierKey.parse(key) for key in options.key])
     own = options.checkpoint.read_text(encoding="utf-8") if options.checkpoint else None
     return _closing(open_export(options.export, keys=options.key, checkpoint=own))
+
+
+def _is_bundle_file(path: Path) -> bool:
+    """Asked after its steps passed: a request's proof is no archive."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return is_bundle(archive)
 
 
 def _closing(export: Export) -> Iterator[tuple[str, str]]:

@@ -120,6 +120,7 @@ def test_the_ledgers_verifier_checks_its_share(packed):
     found = verify("audit.verify", packed)
     assert found.returncode == 0, found.stdout + found.stderr
     assert "entries, in the log of" in found.stdout
+    assert "`python -m releases.verify`" in found.stdout.splitlines()[-1], "it says what it did not look at"
 
 
 def test_one_changed_byte_of_evidence_is_named(packed):

@@ -85,6 +85,8 @@ def test_two_passkeys_sign_in_the_browser_and_the_bundle_verifies_offline(
     page.goto(f"{address}review/")
     axe_clean(page)
     page.get_by_role("link", name="Canary started").or_(page.locator(f"a[href$='{decision.pk}/']")).first.click()
+    expect(page.get_by_text("what is not done was not asked for this question")).to_be_visible()
+    axe_clean(page)
     with page.expect_download() as download:
         page.get_by_role("link", name="Bundle").click()
     path = tmp_path / "bundle.zip"
