@@ -13,8 +13,10 @@ from rest_framework.response import Response
 
 from audit import browsing, completeness, proofs, reading
 from audit.merkle import ProofError
-from audit.models import Checkpoint, Entry, Head
+from audit.models import Checkpoint, Entry, Head, SpanLog
 from audit.sealing import LOG
+from audit.signing import public_keys
+from audit.spanlog import LOG as REQUESTS
 from web.api import ApiView, page_of, paged
 from web.problems import BadRequest, NotFound, Problem
 
@@ -243,8 +245,20 @@ class KeyView(ApiView):
     permission_classes = [AllowAny]
     authentication_classes: tuple[()] = ()
 
-    @extend_schema(operation_id="ledger_key", summary="Public keys of the ledger", responses=KeysOut, auth=[])
+    @extend_schema(
+        operation_id="ledger_key",
+        summary="Public keys of the ledger, or of the request log",
+        parameters=[OpenApiParameter("log", enum=[LOG, REQUESTS], description=f"{LOG} if not given")],
+        responses=KeysOut,
+        auth=[],
+    )
     def get(self, request: Request) -> Response:
+        log = request.query_params.get("log", LOG)
+        if log not in (LOG, REQUESTS):
+            raise BadRequest(f"log is {LOG} or {REQUESTS}.")
+        if log == REQUESTS:
+            origin = SpanLog.objects.get().origin
+            return Response({"origin": origin, "keys": [str(key) for key in public_keys(origin)]})
         last = Checkpoint.objects.order_by("size").last()
         origin = Head.objects.get(log=LOG).origin
         return Response({"origin": origin, "keys": last.keys.splitlines() if last else []})

@@ -147,7 +147,7 @@ class RequestView(ApiView):
 
 
 class RequestProofView(ApiView):
-    """`python -m audit.verify` checks it, with the public key of `/api/audit/key`."""
+    """`python -m audit.verify` checks it, with the public key of `/api/audit/key?log=requests`."""
 
     required_scopes = {"GET": "trail:read"}
 

@@ -204,6 +204,16 @@ def test_the_proof_file_verifies_with_leaf_and_key_alone(mara, auditor):
     assert head.size == Checkpoint.objects.order_by("size").last().size
 
 
+def test_each_log_tells_its_public_key(mara):
+    """A request's proof is under the key of the request log, which has a name and an id of its own."""
+    append(mara)
+    sealing.seal(now=NOW)  # the first to sign makes the key
+    decisions, requests = (Client().get(f"/api/audit/key?log={log}").json() for log in ("decisions", "requests"))
+    assert requests["origin"].endswith("/requests") and decisions["origin"].endswith("/decisions")
+    assert [VerifierKey.parse(text).name for text in requests["keys"]] == [requests["origin"]]
+    assert Client().get("/api/audit/key?log=other").status_code == 400
+
+
 def test_the_checkpoint_page_shows_note_and_key(mara, auditor):
     append(mara)
     assert "Nothing is signed yet" in get(sign_in(mara), "checkpoints")
