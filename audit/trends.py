@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Sum
 from django.db.models.functions import TruncDay
 
+from audit import environments
 from audit.histogram import merge, quantile
 from audit.models import ComponentRollup, Rollup, Spend
 from audit.rollups import COMPONENT_SUMS, DAILY, HOURLY, QUARTER, REQUEST_SUMS, bucket_of
@@ -78,6 +79,13 @@ def daily_spend(system: str, *, since: datetime, until: datetime, zone: Any, **n
 def releases_seen(system: str, over: Window) -> list[str]:
     rows = _in(Rollup.objects.filter(system=system), over)
     return sorted(set(rows.exclude(release="").values_list("release", flat=True)), reverse=True)
+
+
+def environments_seen(system: str, over: Window) -> dict[str, bool]:
+    """Each environment that sent something, and whether it counts as production."""
+    rows = _in(Rollup.objects.filter(system=system), over).values_list("environment", flat=True).distinct()
+    side = set(environments.aside(system).values_list("name", flat=True))
+    return {name: name not in side for name in sorted(rows)}
 
 
 def _given(narrow: dict[str, Any]) -> dict[str, Any]:

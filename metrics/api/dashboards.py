@@ -24,6 +24,9 @@ class PointSerializer(serializers.Serializer[Point]):
 
 class TrendSerializer(serializers.Serializer[Any]):
     bucket_minutes = serializers.IntegerField()
+    environments = serializers.DictField(
+        child=serializers.BooleanField(), help_text="Those that sent something, and whether each counts as production."
+    )
     requests = PointSerializer(many=True)
     components = serializers.DictField(child=PointSerializer(many=True))
 
@@ -47,6 +50,7 @@ class Trends(SystemView):
         narrow = {"release": asked.release, "environment": asked.environment}
         found = {
             "bucket_minutes": over.width,
+            "environments": trends.environments_seen(system.slug, over),
             "requests": trends.requests(system.slug, over, **narrow),
             "components": trends.components(system.slug, over, **narrow),
         }

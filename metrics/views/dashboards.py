@@ -20,6 +20,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     there = visit(request, slug)
     asked = Asked.of(request.GET)
     over, charts = dashboards.charts(there.system, asked, now=there.now)
+    seen = trends.environments_seen(slug, over)
     kept = {"release": asked.release, "environment": asked.environment}
     context = {
         "system": there.system,
@@ -33,6 +34,8 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
             for name in RANGES
         ],
         "releases": trends.releases_seen(slug, over),
+        "environments": seen,
+        "aside": [] if asked.environment else [name for name, counts in seen.items() if not counts],
         "behind": reverse("audit:requests"),
     }
     return render(request, "metrics/dashboard.html", context)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from audit import explorer, ledger, trends
 from audit.actors import SYSTEM
-from audit.models import Request
+from audit.models import Request, SideEnvironment
 from metrics import dashboards
 from metrics.dashboards import Asked
 from tests.audit.sending import chat_trace
@@ -113,6 +113,27 @@ def test_one_release_alone(system):
     assert sum(p.sums["requests"] for p in trends.requests(system.slug, over, release="2026.11.9")) == 1
     assert trends.releases_seen(system.slug, over) == ["2026.11.9", "2026.11.2"]
     assert "release:2026.11.9" in charts(system, release="2026.11.9")["p95"].figure["data"][0]["customdata"][0]
+
+
+def test_one_environment_alone_and_those_set_aside_are_named(system, people):
+    send(*chat_trace(start=timezone.now() - timedelta(hours=1)), system=system.slug, environment="mirror")
+    settle()
+    client, address = sign_in(people.engineer), reverse("metrics:dashboard", args=[system.slug])
+    assert "set aside" not in client.get(address).content.decode()
+    now = timezone.now()
+    by = {"proposed_by": "person:1", "proposed_as": "admin", "proposed_at": now, "confirmed_by": "person:2"}
+    SideEnvironment.objects.create(
+        system=system.slug, name="mirror", kind="shadow", daily_requests=100, confirmed_at=now, **by
+    )
+    whole = client.get(address).content.decode()
+    assert ">mirror (set aside)</option>" in whole
+    assert "These charts hold mirror too, which is set aside" in whole
+    mirror = client.get(address, {"environment": "mirror"}).content.decode()
+    assert '<option value="mirror" selected>' in mirror
+    assert "These charts hold" not in mirror
+    told = client.get(f"/api/systems/{system.slug}/trends", {"environment": "mirror"}).json()
+    assert told["environments"] == {"mirror": False, "production": True}
+    assert sum(point["sums"].get("requests", 0) for point in told["requests"]) == 1
 
 
 @pytest.mark.parametrize(("length", "width"), [("24h", 15), ("7d", 60), ("30d", 1440)])
