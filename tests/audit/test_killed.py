@@ -27,6 +27,15 @@ def listen(writer: Popen[str], said: list[int]) -> threading.Thread:
     return thread
 
 
+def waits(own: Own) -> list[tuple[object, ...]]:
+    """What each connection does or waits for, for the message of a test that fails."""
+    with own.connect() as other:
+        return other.execute(
+            "SELECT pid, state, wait_event_type, wait_event, pg_blocking_pids(pid), left(query, 80)"
+            " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchall()
+
+
 def killed_in_the_middle(own: Own, number: int, chance: random.Random) -> list[int]:
     """Two writers, each killed at a moment of its own once it has written. Returns what they said was committed."""
     said: tuple[list[int], list[int]] = ([], [])
