@@ -20,7 +20,7 @@ from metrics.answers import CaseAnswer, RunAnswer
 from metrics.connectors import inspect_ai, json_http, junit, mlflow, promptfoo, table
 from metrics.judges import evaluation as judge
 from metrics.models import CaseResult, EvaluationRun, Source
-from metrics.problems import Forbidden, Invalid, MetricsError
+from metrics.problems import Forbidden, Invalid, MetricsError, Unreadable
 from systems.models import System
 
 PARSERS: dict[str, Callable[[bytes], RunAnswer]] = {
@@ -42,12 +42,33 @@ CONFIRMING = (Role.PRODUCT, Role.ENGINEERING, Role.OPERATIONS)
 
 
 def parse(tool: str, raw: bytes, config: Mapping[str, Any] | None = None) -> RunAnswer:
-    """What a file says. `config`: the settings of its source, for tools that need a mapping."""
-    if tool in MAPPED:
-        return MAPPED[tool](raw, config or {})
-    if tool not in PARSERS:
+    """What a file says. `config`: the settings of its source, for tools that need a mapping.
+
+    A file that puts a text where its tool writes a list makes a connector stumble: that is the file's fault, and it is
+    refused like any other, so that its pull ends.
+    """
+    if tool not in PARSERS and tool not in MAPPED:
         raise Invalid(f"The tool {tool!r} is not known. Known are {', '.join(sorted([*PARSERS, *MAPPED]))}.")
-    return PARSERS[tool](raw)
+    try:
+        answer = MAPPED[tool](raw, config or {}) if tool in MAPPED else PARSERS[tool](raw)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Unreadable(f"The file has a part of another kind than {tool} writes: {error}.") from error
+    _check_names(answer)
+    return answer
+
+
+def _check_names(answer: RunAnswer) -> None:
+    """Names must be stored as they are: cut short or with a sign replaced, they would be other names."""
+    about = answer.claims
+    pins = [*about.pins, *about.pins.values()]
+    cases = [case.case_id for case in answer.cases]
+    for longest, names in (
+        (100, [about.release, *_metric_names(answer)]),
+        (200, [about.dataset_hash, answer.tool_version, answer.tool_run_id, answer.task, *pins, *cases]),
+    ):
+        for name in names:
+            if len(name) > longest or _storable(name) != name:
+                raise Unreadable(f"The file has a name that cannot be kept: {_storable(name)[:60]!r}.")
 
 
 def record_run(

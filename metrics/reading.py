@@ -112,6 +112,6 @@ def time(value: Any) -> datetime | None:
     """An ISO time with its zone, in UTC; None for anything else."""
     try:
         read = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return read.astimezone(UTC) if read.tzinfo else None
+    except (TypeError, ValueError, OverflowError):
         return None
-    return read.astimezone(UTC) if read.tzinfo else None

@@ -19,6 +19,7 @@ RESULTS_VERSION = 3
 WHAT = "The promptfoo file"
 SCORE, PASS = "score", "pass"
 _ERROR = 2
+_LOOKED_AT = 1_000  # results beyond those that are there, for the names of those that are not
 
 
 def describe() -> str:
@@ -78,7 +79,8 @@ def _reconcile(file: Any, rows: list[dict[str, Any]], repeat: int) -> None:
 def _missing(file: Any, rows: list[dict[str, Any]], total: int, repeat: int) -> str:
     """Which tests were dropped, where the file still lists them. NaN scores are the usual reason."""
     tests = optional(file, "config", "tests")
-    gone = sorted(set(range(total)) - {row.get("testIdx") for row in rows})
+    counted = min(total, len(rows) + _LOOKED_AT)  # the file says how many there were, and may say anything
+    gone = sorted(set(range(counted)) - {row.get("testIdx") for row in rows})
     names = []
     for index in dict.fromkeys(number // repeat for number in gone):
         test = tests[index] if isinstance(tests, list) and index < len(tests) else None
