@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
+from itertools import count
 from typing import Any
 
 Number = int | float | Decimal | None
@@ -55,7 +56,7 @@ def time_series(
             "xaxis": _around_one(series),
             "yaxis": {"ticksuffix": f" {unit}" if unit else "", "range": [0, _top(series, limits)]},
             "shapes": [*map(_limit_shape, limits), *map(_marker_shape, markers)],
-            "annotations": [*map(_limit_label, limits), *map(_marker_label, markers)],
+            "annotations": [*map(_limit_label, limits), *map(_marker_label, markers, count())],
         },
     }
 
@@ -144,8 +145,10 @@ def _marker_shape(marker: Marker) -> dict[str, Any]:
     return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at, "line": line}
 
 
-def _marker_label(marker: Marker) -> dict[str, Any]:
+def _marker_label(marker: Marker, number: int) -> dict[str, Any]:
+    """One above the other, by turns: two moments may lie close together."""
     return {
+        "yshift": 14 * (number % 3),
         "x": marker.at.isoformat(),
         "xanchor": "left",
         "xshift": 4,

@@ -139,7 +139,7 @@ def _live(found: Standing) -> Iterator[dict[str, Any]]:
         )
         yield {"name": "Evaluation score", "value": run.score, "limit": limit, "status": run.outcome}
     if budget := facts.budget:
-        spent, cap = f"{budget.spent_usd} USD", f"{budget.cap_usd} USD"
+        spent, cap = f"{budget.spent_usd:.2f} USD", f"{budget.cap_usd:.2f} USD"
         yield {"name": "Spend today", "value": spent, "limit": cap, "status": budget.state}
     freezes = len(facts.freezes)
     yield {"name": "Freezes", "value": str(freezes), "limit": "0", "status": "frozen" if freezes else "ok"}

@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from web.figures import Limit, Marker, Series, bars, time_series
@@ -40,3 +40,9 @@ def test_a_single_moment_is_a_point_with_an_hour_to_both_sides():
     assert figure["layout"]["xaxis"]["range"] == ["2026-11-22T23:00:00+00:00", "2026-11-23T01:00:00+00:00"]
     later = time_series([Series("p95", [AT, AT.replace(hour=1)], [800, 900])])
     assert (later["data"][0]["mode"], later["layout"]["xaxis"]) == ("lines", {})
+
+
+def test_labels_of_moments_close_together_stand_one_above_the_other():
+    markers = [Marker(label, AT + timedelta(minutes=n)) for n, label in enumerate(("2026.11.1", "2026.11.2"))]
+    shown = time_series([Series("p95", [AT], [1])], markers=markers)["layout"]["annotations"]
+    assert [(one["text"], one["yshift"]) for one in shown] == [("2026.11.1", 0), ("2026.11.2", 14)]
