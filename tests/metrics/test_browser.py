@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from metrics import pull
+from metrics import drift, pull
 from metrics.models import Source
 from metrics.targets import set_target
 from tests.metrics.samples import BASELINE, BETTER, DATASET_HASH, INSPECT, PROMPTFOO, pins
 from tests.metrics.scene import Scene
+from tests.metrics.test_drift import MONDAY, requests
 from tests.metrics.test_evaluation import push, record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.browser]
@@ -37,6 +38,9 @@ def pages(scene: Scene, folder: Path, make_source: Callable[..., Source]) -> dic
         pull.perform(pull_id=str(ordered.pk), now=scene.now.replace(second=seconds))
     record(scene, BASELINE, "promptfoo")
     run, _ = push(scene, scene.people.operator, raw=(PROMPTFOO / f"{BETTER}.json").read_bytes())
+    requests(MONDAY - 2 * drift.WEEK)
+    requests(MONDAY - drift.WEEK, tokens=900, model="large")
+    drift.report_due(now=scene.now)
 
     def at(name: str, *args: Any) -> str:
         return reverse(f"metrics:{name}", args=["support-bot", *args])
@@ -45,6 +49,7 @@ def pages(scene: Scene, folder: Path, make_source: Callable[..., Source]) -> dic
         "runs": at("system"),
         "run": at("run", run.pk),
         "run-all": at("run", run.pk) + "?show=all",
+        "drift": at("drift"),
         "sources": at("sources"),
         "source": at("source", source.pk),
         "source-form": at("source-new", "prometheus"),
@@ -64,7 +69,7 @@ def test_every_page_is_clean_in_both_themes_and_on_a_phone(
     page = browser_page(user=scene.people.engineer, theme=theme, width=width)
     for name, path in pages.items():
         page.goto(path)
-        if name.startswith("run-") or name == "run":
+        if name in ("run", "run-all", "drift"):
             page.wait_for_selector("[data-plot] svg.main-svg")
             page.locator("details summary").first.click()
         kept(page, f"metrics-{name}-{theme}-{width}")
