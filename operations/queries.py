@@ -29,7 +29,7 @@ def active_freezes(system: System, now: datetime) -> list[Freeze]:
     lifted_later = Q(lifted_at=None) | Q(lifted_at__gt=now)
     found = Freeze.objects.filter(lifted_later, system=system, imposed_at__lte=now)
     people = "imposed_by", "mitigation_by", "confirmed_engineering_by", "confirmed_operations_by"
-    return list(found.select_related("system", *people).order_by("imposed_at"))
+    return list(found.select_related("system", *people).order_by("imposed_at", "pk"))
 
 
 def latest_passed(system: System, kind: str, *, now: datetime, validity_days: int) -> Drill | None:
