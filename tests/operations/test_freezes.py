@@ -47,9 +47,9 @@ def test_a_freeze_is_lifted_by_three_people_and_everything_is_on_the_record(syst
 def test_the_product_freezes_once_per_cause(system, now):
     first = impose_freeze(system=system, reason="PSI 0.31", cause="drift", by=None, now=now)
     again = impose_freeze(system=system, reason="PSI 0.33", cause="drift", by=None, now=now)
-    other = impose_freeze(system=system, reason="1.7 x", cause="cost_spike", by=None, now=now)
+    other = impose_freeze(system=system, reason="1.7 x", cause="cost_spike", by=None, now=now + timedelta(seconds=1))
     assert first == again and first.reason == "PSI 0.31"
-    assert active_freezes(system, now) == [first, other]
+    assert active_freezes(system, now + timedelta(seconds=1)) == [first, other]
     assert entries(subject=f"freeze:{first.pk}").get().actor_id == "product"
 
 
