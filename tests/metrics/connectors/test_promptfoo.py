@@ -128,3 +128,12 @@ def test_without_an_id_a_case_is_known_by_its_place() -> None:
         row["metadata"] = row["testCase"]["metadata"] = {}
         row["vars"] = {}
     assert promptfoo.parse(packed(file)).cases[3].case_id == "test-3"
+
+
+def test_the_last_result_is_named_where_it_is_the_one_that_is_missing() -> None:
+    found = promptfoo_file()
+    rows = found["results"]["results"]
+    last = max(rows, key=lambda row: row["testIdx"])
+    rows.remove(last)
+    with pytest.raises(Unreadable, match=f"holds {len(rows)}: {last['vars']['case_id']} was dropped"):
+        promptfoo.parse(packed(found))
