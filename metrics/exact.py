@@ -27,7 +27,7 @@ def read(value: Any) -> Fraction | None:
     if not isinstance(value, Decimal) or not value.is_finite():
         return None
     exponent = value.as_tuple().exponent
-    if abs(value) > _LARGEST or not isinstance(exponent, int) or exponent < _SMALLEST_EXPONENT:
+    if value.copy_abs() > _LARGEST or not isinstance(exponent, int) or exponent < _SMALLEST_EXPONENT:
         return None
     exact = Fraction(value)
     if len(value.as_tuple().digits) >= _DIGITS:

@@ -32,7 +32,7 @@ def test_what_was_meant(value: Any, meant: Fraction) -> None:
 @pytest.mark.parametrize(
     "value",
     [None, "0.5", [], Decimal("NaN"), Decimal("Infinity"), float("nan"), float("inf"), 10**400, Decimal("1E+999999"),
-     Decimal("1E-999999")],
+     Decimal("1E-999999"), Decimal("1E+999999999"), Decimal("-1E+999999999")],
 )  # fmt: skip
 def test_what_is_no_number_or_out_of_range_is_none(value: Any) -> None:
     assert exact.read(value) is None
