@@ -116,7 +116,8 @@ def judge(release: Release, run: EvaluationRun, *, now: datetime) -> Judgement |
         )
         for item in definition_of(release.standard).items:
             if item.auto_fact == "evaluation-gate":
-                title = f"{run.tool} run, {fact.cases} cases: {fact.outcome}"
+                numberless = f", {fact.errored} without a number" if fact.errored else ""
+                title = f"{run.tool} run, {fact.cases} cases{numberless}: {fact.outcome}"
                 attach_measurement(release_id=release.pk, key=item.key, title=title, measured=fact, by=SYSTEM, now=now)
         emit(
             "releases.evaluation-judged",

@@ -9,6 +9,7 @@ from releases.decisions import Standing, decision_body
 from releases.models import Decision, Release, Rollout
 from releases.presenting import rows as presenting
 from releases.reproduce import Reproduction
+from releases.untaken import untaken as found_untaken
 from systems.policy_words import asks_less
 
 
@@ -124,6 +125,25 @@ class ItemSerializer(serializers.Serializer[Any]):
     owner = serializers.CharField(allow_null=True)
     revision = serializers.IntegerField()
     evidence = serializers.ListField(child=serializers.DictField())
+
+
+class UntakenSerializer(serializers.Serializer[Any]):
+    source = serializers.CharField()  # type: ignore[assignment]  # DRF fields have a source of their own
+    about = serializers.CharField(help_text="The release that was asked about: this one, or the live one.")
+    outcome = serializers.CharField(help_text="refused, failed, unanswered or not comparable")
+    reason = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class OneItemSerializer(ItemSerializer):
+    untaken = UntakenSerializer(many=True, help_text="What sources last answered for it, where it could not be used.")
+
+
+def untaken(release: Release, row: presenting.ShownItem) -> list[dict[str, Any]]:
+    return [
+        {"source": one.name, "about": one.about, "outcome": one.outcome, "reason": one.reason, "at": one.at}
+        for one in found_untaken(release, row.definition.auto_fact)
+    ]
 
 
 def item(row: presenting.ShownItem) -> dict[str, Any]:

@@ -161,11 +161,11 @@ class Item(ReleaseView):
 
     required_scopes = {"GET": "gate:read"}
 
-    @extend_schema(responses=serializers.ItemSerializer)
+    @extend_schema(responses=serializers.OneItemSerializer)
     def get(self, request: Request, reference: str, key: str) -> Response:
         return Response(self.shown(self.release(request, reference), key))
 
-    @extend_schema(request=serializers.ItemActSerializer, responses=serializers.ItemSerializer)
+    @extend_schema(request=serializers.ItemActSerializer, responses=serializers.OneItemSerializer)
     @idempotent
     def post(self, request: Request, reference: str, key: str) -> Response:
         release = self.release(request, reference)
@@ -202,7 +202,7 @@ class Item(ReleaseView):
         found = standing(release, question_now(release), now=timezone.now())
         for row in presenting.rows(found, release):
             if row.item.key == key:
-                return serializers.item(row)
+                return serializers.item(row) | {"untaken": serializers.untaken(release, row)}
         raise NotFound(f"This release has no item {key}.")
 
 

@@ -18,6 +18,7 @@ from releases.presenting.rows import PHASES, ItemMoves, ShownItem, item_moves, r
 from releases.records import kinds_of, takes
 from releases.standard.load import Guidance
 from releases.standard.published import definition_of
+from releases.untaken import untaken
 from web.problems import Problem
 
 BY = {
@@ -42,6 +43,7 @@ def item_page(
         "error": error,
         "evidence": [evidence(release, one) for one in row.evidence],
         "older": [evidence(release, one) for one in older],
+        "untaken": _untaken(release, row),
         "attach_form": None if moves.attach else _attach_form(accepts, None if recorded else sent),
         "record_forms": [] if moves.attach else _record_forms(release, accepts, recorded, sent),
         "attach_reason": " ".join(moves.attach[:1]),
@@ -132,6 +134,22 @@ def evidence(release: Release, one: Evidence) -> dict[str, Any]:
         "note": one.note or one.url,
         "size": one.size,
     }
+
+
+def _untaken(release: Release, row: ShownItem) -> list[dict[str, Any]]:
+    """Lines of components/reasons.html."""
+    slug = release.system.slug
+    return [
+        {
+            "sentence": one.sentence,
+            "status": "failed",
+            "url": reverse("metrics:run", args=[slug, one.run])
+            if one.run
+            else reverse("metrics:source", args=[slug, one.source]),
+            "action": "Run" if one.run else "Source",
+        }
+        for one in untaken(release, row.definition.auto_fact)
+    ]
 
 
 def _verify(release: Release, row: ShownItem, moves: ItemMoves) -> dict[str, Any] | None:
