@@ -75,7 +75,7 @@ def make_report(*, system: System, until: datetime, now: datetime) -> DriftRepor
     )
     figures: list[Any] = [plain(feature) for feature in features]
     drifted = [feature.name for feature in features if feature.outcome == "drifted"]
-    said = "; ".join(feature.sentence for feature in features if feature.outcome == "drifted")
+    said = " ".join(feature.sentence for feature in features if feature.outcome == "drifted")
     try:
         with transaction.atomic():
             report = DriftReport.objects.create(

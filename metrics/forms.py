@@ -4,10 +4,16 @@ from typing import Any
 
 from django import forms
 
+from metrics.mapping import Fields
 from metrics.models import EvaluationRun, Source
 
 BY_HAND = ""
 SCHEDULES = [(BY_HAND, "Only when asked"), ("300", "Every 5 minutes"), ("3600", "Every hour"), ("86400", "Every day")]
+LOCATION = (
+    "A path inside the evaluation folder, or an address. {{release}} stands for the release's label: "
+    "support-bot/{{release}}/*.{}. The newest file that matches is read."
+)
+SCORES = "One a line, metric=place, the one that is judged first: correct=grade."
 
 
 class SourceForm(forms.Form):
@@ -47,8 +53,7 @@ class FileForm(SourceForm):
 
     location = forms.CharField(
         max_length=500,
-        help_text="A path inside the evaluation folder, or an address. {release} stands for the release's label: "
-        "support-bot/{release}/*.json. The newest file that matches is read.",
+        help_text=LOCATION.format("json"),
     )
     fresh_days = FreshField()
     secret = SecretField("Sent to the address, if it needs one. Stored encrypted, never shown again.")
@@ -65,7 +70,7 @@ class MappedForm(FileForm):
 
     scores = forms.CharField(
         required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text="One a line, metric=place, the one that is judged first: correct=grade.",
+        help_text=SCORES,
     )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -73,7 +78,8 @@ class MappedForm(FileForm):
         for name in self.settings:
             if name not in self.fields:
                 label = name.replace("_", " ").capitalize()
-                self.fields[name] = forms.CharField(label=label, max_length=500, required=False)
+                usual = forms.TextInput(attrs={"placeholder": getattr(Fields, name)})
+                self.fields[name] = forms.CharField(label=label, max_length=500, required=False, widget=usual)
         schedule = self.fields.pop("schedule")
         self.fields["schedule"] = schedule
 
@@ -95,6 +101,11 @@ class TableForm(MappedForm):
     """Columns, by name. What is left empty has its usual name."""
 
     settings = tuple(name for name in MappedForm.settings if name not in ("rows", "total"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["scores"].help_text = f"{SCORES} Empty: the columns named score or score.METRIC."
+        self.fields["location"].help_text = LOCATION.format("csv")
 
 
 class MlflowForm(SourceForm):

@@ -65,6 +65,15 @@ class Source(models.Model):
         return self.kind not in (self.Kind.PROMETHEUS, self.Kind.TRAIL)
 
 
+TOOL_NAMES = {
+    "inspect_ai": "Inspect AI",
+    "mlflow": "MLflow",
+    "junit": "JUnit",
+    "table": "Table",
+    "json_http": "JSON",
+}
+
+
 class EvaluationRun(models.Model):
     """One run of an evaluation tool, as its file tells it. What the file claims is marked as claimed."""
 
@@ -122,6 +131,11 @@ class EvaluationRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tool} run of {self.release_label}"
+
+    @property
+    def tool_name(self) -> str:
+        """As people write it."""
+        return TOOL_NAMES.get(self.tool, self.tool)
 
     @property
     def origin_proven(self) -> bool:

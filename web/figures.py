@@ -48,15 +48,21 @@ def time_series(
     height: int = 240,
 ) -> dict[str, Any]:
     """Lines over time with their limits; the axis always starts at zero and reaches above the highest limit."""
+    top = _top(series, limits)
+    # Labels of moments stand at the foot, unless the limits lie there.
+    low = all(float(limit.value) > top / 2 for limit in limits if limit.value is not None)
     return {
         "data": [_line(one, unit) for one in series],
         "layout": {
             "height": height,
             "showlegend": len(series) > 1,
             "xaxis": _around_one(series),
-            "yaxis": {"ticksuffix": f" {unit}" if unit else "", "range": [0, _top(series, limits)]},
+            "yaxis": {"ticksuffix": f" {unit}" if unit else "", "range": [0, top]},
             "shapes": [*map(_limit_shape, limits), *map(_marker_shape, markers)],
-            "annotations": [*map(_limit_label, limits), *map(_marker_label, markers, count())],
+            "annotations": [
+                *(_limit_label(limit, series, top) for limit in limits),
+                *(_marker_label(marker, number, low=low) for marker, number in zip(markers, count())),
+            ],
         },
     }
 
@@ -69,7 +75,8 @@ def bars(labels: Sequence[str], values: Sequence[Number], *, unit: str = "", hei
         "marker": {"color": "--info-solid"},
         "hovertemplate": f"%{{y}} {escape(unit)}<extra></extra>",
     }
-    return {"data": [bar], "layout": {"height": height, "yaxis": {"ticksuffix": f" {unit}" if unit else ""}}}
+    axes = {"xaxis": {"type": "category"}, "yaxis": {"ticksuffix": f" {unit}" if unit else ""}}  # labels, never a scale
+    return {"data": [bar], "layout": {"height": height, **axes}}
 
 
 def _line(one: Series, unit: str) -> dict[str, Any]:
@@ -126,13 +133,17 @@ def _limit_shape(limit: Limit) -> dict[str, Any]:
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": line}
 
 
-def _limit_label(limit: Limit) -> dict[str, Any]:
+def _limit_label(limit: Limit, series: Sequence[Series], top: float) -> dict[str, Any]:
+    """Above its line at the right end; below it where a line of numbers ends just above, and there is room."""
+    at = _plain(limit.value) or 0.0
+    ends = [_plain(known[-1]) or 0.0 for one in series if (known := [y for y in one.y if y is not None])]
+    below = at > top / 4 and any(at <= end < at + top / 4 for end in ends)
     return {
         "xref": "paper",
         "x": 1,
         "xanchor": "right",
         "y": _plain(limit.value),
-        "yanchor": "bottom",
+        "yanchor": "top" if below else "bottom",
         "text": escape(limit.label),
         "showarrow": False,
         "font": {"color": limit.colour.replace("-solid", ""), "size": 12},
@@ -145,16 +156,19 @@ def _marker_shape(marker: Marker) -> dict[str, Any]:
     return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at, "line": line}
 
 
-def _marker_label(marker: Marker, number: int) -> dict[str, Any]:
+def _marker_label(marker: Marker, number: int, *, low: bool) -> dict[str, Any]:
     """One above the other, by turns: two moments may lie close together."""
     return {
-        "yshift": 14 * (number % 3),
+        "yshift": 14 * (number % 3) * (1 if low else -1),
         "x": marker.at.isoformat(),
         "xanchor": "left",
         "xshift": 4,
         "yref": "paper",
-        "y": 0,
-        "yanchor": "bottom",
+        "y": 0 if low else 1,
+        "yanchor": "bottom" if low else "top",
+        "bgcolor": "--surface",  # readable over the lines that it lies on
+        "opacity": 0.85,
+        "borderpad": 0,
         "text": escape(marker.label),
         "showarrow": False,
         "font": {"color": "--muted", "size": 11},

@@ -65,12 +65,18 @@ def _judged(one: Feature, psi_max: Decimal) -> Feature:
     assert one.psi is not None
     assert one.p_adjusted is not None
     drifted = one.psi > psi_max and one.p_adjusted <= Decimal(str(ALPHA))
-    words = f"{one.name}: stability index {one.psi}, {'above' if one.psi > psi_max else 'within'} {psi_max}; effect "
-    return replace(one, outcome="drifted" if drifted else "stable", sentence=f"{words}{one.effect}.")
+    lies = "above" if one.psi > psi_max else "within"
+    sentence = f"{_begun(one.name)}: stability index {one.psi}, {lies} {psi_max}; effect {one.effect}."
+    return replace(one, outcome="drifted" if drifted else "stable", sentence=sentence)
+
+
+def _begun(name: str) -> str:
+    """A name at the beginning of a sentence."""
+    return name[:1].upper() + name[1:]
 
 
 def _unknown(name: str, test: str, before: int, after: int, least: int) -> Feature:
-    few = f"{name}: {before} and {after} values; {least} on either side are needed."
+    few = f"{_begun(name)}: {before} and {after} values; {least} on either side are needed."
     return Feature(name, test, before, after, "unknown", few)
 
 

@@ -168,8 +168,18 @@ setInterval(() => {
 
 // --- What has just come in ---
 
+// On a phone the tabs are wider than the window: the open one is moved into it.
+function showTab(tabs) {
+  const open = one("[aria-current]", tabs);
+  if (!open) return;
+  const [outer, inner] = [tabs.getBoundingClientRect(), open.getBoundingClientRect()];
+  if (inner.right > outer.right) tabs.scrollLeft += inner.right - outer.right + 16;
+}
+
 function enliven(from) {
+  for (const tabs of all(".tabs", from)) showTab(tabs);
   for (const input of all("[data-drop] input[type=file]", from)) if (input.files.length) showFiles(input);
   showTheme();
 }
 enliven(document);
+document.fonts.ready.then(() => all(".tabs").forEach(showTab)); // our letters are wider than those shown before them

@@ -78,7 +78,7 @@ def test_the_last_whole_week_is_compared_with_the_one_before(two_weeks: Scene) -
     assert entry.kind == "drift.reported"
     event = Event.objects.get(topic="metrics.drift-reported")
     assert event.payload["drifted"] == ["input tokens", "model"]
-    assert event.payload["said"].startswith("input tokens: stability index")
+    assert event.payload["said"].startswith("Input tokens: stability index")
 
 
 def test_it_is_made_once_and_its_numbers_stay(two_weeks: Scene) -> None:

@@ -35,7 +35,7 @@ def test_the_real_report_of_a_week_that_drifted_freezes_the_system(system, peopl
     handlers.weigh_the_week(Event.objects.get(topic="metrics.drift-reported"))
     (freeze,) = active_freezes(system, now + timedelta(minutes=1))
     assert (freeze.cause, freeze.imposed_by) == ("drift", None)
-    assert freeze.reason.startswith("Not as in the week before: input tokens. input tokens: stability index")
+    assert freeze.reason.startswith("Not as in the week before: input tokens. Input tokens: stability index")
     assert Notification.objects.get(topic="operations.drift").title.endswith("drifts: input tokens")
 
 

@@ -7,15 +7,20 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from audit import canonical
 from demo import walk
+from metrics import pull
+from metrics.actions.sources import create_source
 from releases import shadow
 from releases.actions import rollout
+from releases.judging import aim_sources
 from releases.models import Rollout, ShadowRun
 from tests.browser import PHONE, between_requests
 from tests.releases.ready import make_ready
+from tests.releases.test_representing import ask
 from tests.releases.test_rollout import START, windows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.browser]
@@ -133,3 +138,29 @@ def test_a_person_aborts_it_by_hand_and_the_page_tells_it_beside_the_shadow_befo
     assert (plan.state, plan.end_reason) == ("aborted", "Customers complain about invoices.")
     acts = running.release.instructions.order_by("ordered_at").values_list("act", "share")
     assert list(acts) == [("start", Decimal("0.1")), ("roll-back", Decimal(0))]
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", PHONE)])
+def test_golden_set_and_an_answer_that_cannot_be_used_are_clean(
+    stage, settings, tmp_path, browser_page, axe_clean, theme, width
+):
+    settings.REQUIRE_MFA = False
+    settings.EVALUATION_ROOTS = [str(tmp_path)]
+    now = timezone.now()
+    ask(stage, [f"Meine Garantie ist abgelaufen, was kann ich tun? {n}" for n in range(40)], now - timedelta(minutes=2))
+    common = {"by": stage.people.engineer, "now": now}
+    source = create_source(system=stage.system, kind="table", name="Nightly", config={"location": "a.csv"}, **common)
+    aim_sources(stage.release, now=now)
+    (ordered,) = pull.order_pull(source=source, **common)
+    pull.perform(pull_id=str(ordered.pk), now=now)
+    page = browser_page(user=stage.people.engineer, theme=theme, width=width)
+    page.goto(f"/systems/{stage.system.slug}/golden-set/")
+    page.wait_for_selector("[data-plot] svg.main-svg")
+    expect(page.get_by_text("Length (characters): stability index").first).to_be_visible()
+    expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=0.9)
+    kept(page, f"golden-set-{width}")
+    axe_clean(page)
+    page.goto(f"/systems/{stage.system.slug}/releases/{stage.release.label}/items/evaluation.gate/")
+    expect(page.locator("#untaken")).to_contain_text("Nightly, about 2026.11.2: There is no file")
+    kept(page, f"untaken-{width}")
+    axe_clean(page)

@@ -46,3 +46,19 @@ def test_labels_of_moments_close_together_stand_one_above_the_other():
     markers = [Marker(label, AT + timedelta(minutes=n)) for n, label in enumerate(("2026.11.1", "2026.11.2"))]
     shown = time_series([Series("p95", [AT], [1])], markers=markers)["layout"]["annotations"]
     assert [(one["text"], one["yshift"]) for one in shown] == [("2026.11.1", 0), ("2026.11.2", 14)]
+
+
+def test_the_label_of_a_limit_leaves_the_last_number_and_the_labels_of_moments_alone():
+    def shown(last, limit):
+        figure = time_series([Series("x", [AT], [last])], limits=[Limit("limit", limit)], markers=[Marker("live", AT)])
+        label, moment = figure["layout"]["annotations"]
+        return label["yanchor"], moment["yanchor"], moment["y"]
+
+    assert shown(0.755, 0.7) == ("top", "bottom", 0), "just above the limit: the label goes below it"
+    assert shown(0.2, 0.7) == ("bottom", "bottom", 0)
+    assert shown(0, 1) == ("bottom", "bottom", 0)
+    assert shown(10, 1) == ("bottom", "top", 1), "the limit is at the foot, so moments are named at the head"
+
+
+def test_bars_have_names_and_no_scale():
+    assert bars(["-1.0", "0"], [3, 4])["layout"]["xaxis"] == {"type": "category"}
