@@ -10,7 +10,7 @@ from metrics.answers import RunAnswer
 from metrics.connectors import inspect_ai, json_http, junit, mlflow, prometheus, promptfoo, table, trail
 from metrics.findings import Finding
 from metrics.mapping import Fields
-from metrics.models import Source, Target
+from metrics.models import Source, Target, tool_in_words
 from metrics.problems import Invalid, MetricsError, SourceFailed
 
 FILES = {
@@ -104,5 +104,5 @@ def _file_finding(source: Source, label: str) -> Finding:
     except SourceFailed as error:
         return Finding(False, f"{error.detail} (asked for release {label})")
     claimed = answer.claims.release or "no release that it names"
-    what = f"{answer.tool} {answer.tool_version}, {len(answer.cases):,} cases, {len(raw):,} bytes"
+    what = f"{tool_in_words(answer.tool, answer.tool_version)}, {len(answer.cases):,} cases, {len(raw):,} bytes"
     return Finding(True, f"{name}: {what}, about {claimed}.")

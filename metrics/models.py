@@ -74,6 +74,11 @@ TOOL_NAMES = {
 }
 
 
+def tool_in_words(tool: str, version: str) -> str:
+    """As people write it."""
+    return f"{TOOL_NAMES.get(tool, tool)} {'(version unknown)' if version == 'unknown' else version}"
+
+
 class EvaluationRun(models.Model):
     """One run of an evaluation tool, as its file tells it. What the file claims is marked as claimed."""
 
@@ -133,9 +138,8 @@ class EvaluationRun(models.Model):
         return f"{self.tool} run of {self.release_label}"
 
     @property
-    def tool_name(self) -> str:
-        """As people write it."""
-        return TOOL_NAMES.get(self.tool, self.tool)
+    def made_with(self) -> str:
+        return tool_in_words(self.tool, self.tool_version)
 
     @property
     def origin_proven(self) -> bool:

@@ -112,7 +112,7 @@ def test_trying_the_connection_says_in_words_what_was_found(
     shutil.copy(INSPECT / f"{BETTER}.eval", folder)
     ((ok, said),) = sentences(source, scene)
     assert ok
-    assert said.startswith(f"{BETTER}.eval: inspect_ai 0.3.285, 40 cases, ")
+    assert said.startswith(f"{BETTER}.eval: Inspect AI 0.3.285, 40 cases, ")
     assert said.endswith(f"about {BETTER}.")
     (folder / f"{BETTER}.eval").write_bytes(b"PK\x03\x04")
     assert sentences(source, scene) == [(False, "The archive is damaged or cut off.")]
