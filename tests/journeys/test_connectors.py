@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import transaction
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from audit import derivation, spanlog
@@ -108,8 +109,8 @@ def work() -> None:
         for handler in handlers(event.topic):
             call(handler, event)
     for job in Job.objects.filter(task="metrics.pull_source", state=Job.State.QUEUED):
-        pull.perform(pull_id=job.args["pull_id"], now=AFTER)
-    judging.judge_waiting(now=AFTER)
+        pull.perform(pull_id=job.args["pull_id"], now=timezone.now())
+    judging.judge_waiting(now=timezone.now())
 
 
 def page_of(release: str) -> str:
