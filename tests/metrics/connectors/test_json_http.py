@@ -96,7 +96,7 @@ def test_it_is_fetched_and_tested_in_words(make_source: Callable[..., Source], s
         assert (name, raw, len(answer.cases)) == ("results.json", packed(), 2)
         (finding,) = try_connection(source, now=NOW)
     assert finding.ok
-    assert finding.sentence.startswith(f"results.json: json_http lab 4, 2 cases, {len(packed())} bytes, about {BETTER}")
+    assert finding.sentence.startswith(f"results.json: JSON lab 4, 2 cases, {len(packed())} bytes, about {BETTER}")
     with hostile.serving(hostile.plain(b"", status="302 Found", headers="Location: http://10.0.0.1/\r\n")) as port:
         settings.EGRESS_ALLOW = [f"127.0.0.1:{port}"]
         Source.objects.filter(pk=source.pk).update(config={"location": f"http://127.0.0.1:{port}/r.json", **CONFIG})
