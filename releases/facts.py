@@ -27,7 +27,6 @@ from releases.gate.types import (
     CanaryFact,
     DrillFact,
     EvaluationFact,
-    EvidenceFact,
     Facts,
     FreezeFact,
     ItemFact,
@@ -38,7 +37,7 @@ from releases.gate.types import (
     RejectionFact,
     VersionFact,
 )
-from releases.models import Answer, Evidence, Item, Pin, Release, Rollout
+from releases.models import Answer, Pin, Release, Rollout
 from releases.standard.published import definition_of
 from releases.state import Rows, read
 from systems.models import Version
@@ -74,7 +73,7 @@ def gather(release: Release, question: Question, *, now: datetime, rows: Rows | 
         pins=_pins(release, rows.pins),
         asked_items=tuple(item.key for item in definition.items),
         asked_questions=tuple(question.key for question in definition.questions),
-        items=_items(release, rows.items),
+        items=_items(release, rows),
         answers=_answers(release, rows.answers),
         evaluation=_evaluation(release, live, rows.pins),
         rates=_rates(release, plan, live, now=now),
@@ -141,12 +140,12 @@ def _pins(release: Release, rows: Sequence[Pin]) -> tuple[PinFact, ...]:
     return tuple(facts)
 
 
-def _items(release: Release, items: Sequence[Item]) -> tuple[ItemFact, ...]:
+def _items(release: Release, rows: Rows) -> tuple[ItemFact, ...]:
     definition = definition_of(release.standard)
-    rows = {item.key: item for item in items}
+    items = {item.key: item for item in rows.items}
     facts = []
     for item in definition.items:
-        row = rows.get(item.key)
+        row = items.get(item.key)
         facts.append(
             ItemFact(
                 key=item.key,
@@ -158,7 +157,7 @@ def _items(release: Release, items: Sequence[Item]) -> tuple[ItemFact, ...]:
                 side=item.side,
                 owner_role=item.owner_role,
                 owner=str(row.owner_id) if row and row.owner_id else None,
-                evidence=tuple(_evidence(one) for one in row.living) if row else (),
+                evidence=rows.evidence.get(row.pk, ()) if row else (),
                 verified_by=str(row.verified_by_id) if row and row.verified_by_id else None,
                 verified_at=row.verified_at if row else None,
                 verified_digests=tuple(sorted(row.verified_digests)) if row else (),
@@ -173,16 +172,6 @@ def _items(release: Release, items: Sequence[Item]) -> tuple[ItemFact, ...]:
             )
         )
     return tuple(facts)
-
-
-def _evidence(evidence: Evidence) -> EvidenceFact:
-    return EvidenceFact(
-        digest=evidence.digest,
-        kind=evidence.kind,
-        attached_by=str(evidence.attached_by_id) if evidence.attached_by_id else None,
-        attached_at=evidence.attached_at,
-        valid_until=evidence.valid_until,
-    )
 
 
 def _answers(release: Release, rows: Sequence[Answer]) -> tuple[AnswerFact, ...]:

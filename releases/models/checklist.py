@@ -30,8 +30,6 @@ class Item(models.Model):
     not_applicable_confirmed_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, related_name="+", null=True)
     revision = models.PositiveIntegerField(default=0, help_text="Grows with each change: two editors cannot both win.")
 
-    living: list["Evidence"]  # what is not superseded, where `state.read` read the whole checklist
-
     class Meta:
         ordering = ("position",)
         constraints = [

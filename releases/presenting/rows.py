@@ -1,5 +1,6 @@
 """What both pages and API show: reasons with their links, items with their state, and what a person may do to them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,8 +123,15 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
     facts = {fact.key: fact for fact in found.facts.items}
     comments = Comment.objects.filter(item__release=release).order_by().values_list("item").annotate(said=Count("pk"))
     said = dict(comments)
+    attached = list(
+        Evidence.objects.filter(item__in=[i.pk for i in found.items], superseded_at=None).order_by("-attached_at")
+    )
+    _with_people(found.items, attached)
+    evidence: defaultdict[UUID, list[Evidence]] = defaultdict(list)
+    for piece in attached:
+        evidence[piece.item_id].append(piece)
     shown = []
-    for item in _with_people(found.items):
+    for item in found.items:
         verdict = verdicts.get(item.key)
         if verdict is None:  # the standard asked for it before it was changed: kept, no longer shown
             continue
@@ -134,7 +142,7 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
                 state=verdict.state,
                 sentence=verdict.sentence,
                 blocks=not verdict.state.done and asked_by(found.question, facts[item.key]),
-                evidence=tuple(reversed(item.living)),
+                evidence=tuple(evidence[item.pk]),
                 url=release_url(release, "item", key=item.key),
                 comments=said.get(item.pk, 0),
             )
@@ -142,10 +150,9 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
     return shown
 
 
-def _with_people(items: Sequence[Item]) -> Sequence[Item]:
-    """The items with the people around them, each person read once however many items are theirs."""
+def _with_people(items: Sequence[Item], attached: Sequence[Evidence]) -> None:
+    """Sets the people around items and evidence, each read once however many items are theirs."""
     around = ("owner", "verified_by", "not_applicable_by")
-    attached = [evidence for item in items for evidence in item.living]
     wanted = {getattr(item, f"{name}_id") for item in items for name in around}
     people = User.objects.in_bulk((wanted | {evidence.attached_by_id for evidence in attached}) - {None})
     for item in items:
@@ -155,7 +162,6 @@ def _with_people(items: Sequence[Item]) -> Sequence[Item]:
     for evidence in attached:
         if evidence.attached_by_id:
             evidence.attached_by = people[evidence.attached_by_id]
-    return items
 
 
 def filtered(shown: list[ShownItem], tokens: dict[str, list[str]], text: str) -> list[ShownItem]:
