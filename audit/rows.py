@@ -1,6 +1,7 @@
 """The rows of the decision log, streamed in order, in the shape that a walk takes. For millions of them: no objects."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.db import transaction
@@ -38,10 +39,18 @@ def feed(walk: Walk, connection: BaseDatabaseWrapper, *, report: Callable[[int],
 
 
 def stream(connection: BaseDatabaseWrapper, query: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    """Rows of one query by a cursor in the server: one snapshot, and never more than a batch in memory."""
+    """Rows of one query by a cursor in the server: one snapshot, and never more than two batches in memory.
+
+    The database fetches the next batch while the caller works on this one: each has a processor to itself."""
     with transaction.atomic(using=connection.alias), connection.cursor() as settings:
         settings.execute("SET LOCAL statement_timeout = 0")  # a million rows take as long as they take
-        with connection.wrap_database_errors, connection.connection.cursor(name="audit_stream") as cursor:
-            cursor.itersize = BATCH
+        with (
+            connection.wrap_database_errors,
+            connection.connection.cursor(name="audit_stream") as cursor,
+            ThreadPoolExecutor(1, "audit-stream") as ahead,
+        ):
             cursor.execute(query, values, binary=True)
-            yield from cursor
+            waiting = ahead.submit(cursor.fetchmany, BATCH)
+            while batch := waiting.result():
+                waiting = ahead.submit(cursor.fetchmany, BATCH)
+                yield from batch

@@ -25,11 +25,15 @@ def person(user: User, *, system: System | None, now: datetime) -> Person:
     return Person(id=str(user.pk), roles=roles_of(user, system=system.slug if system else "", now=now))
 
 
-def active_freezes(system: System, now: datetime) -> list[Freeze]:
+def freezes_at(system: System, now: datetime) -> QuerySet[Freeze]:
+    """The freezes that hold at a moment, oldest first."""
     lifted_later = Q(lifted_at=None) | Q(lifted_at__gt=now)
-    found = Freeze.objects.filter(lifted_later, system=system, imposed_at__lte=now)
+    return Freeze.objects.filter(lifted_later, system=system, imposed_at__lte=now).order_by("imposed_at", "pk")
+
+
+def active_freezes(system: System, now: datetime) -> list[Freeze]:
     people = "imposed_by", "mitigation_by", "confirmed_engineering_by", "confirmed_operations_by"
-    return list(found.select_related("system", *people).order_by("imposed_at", "pk"))
+    return list(freezes_at(system, now).select_related("system", *people))
 
 
 def latest_passed(system: System, kind: str, *, now: datetime, validity_days: int) -> Drill | None:

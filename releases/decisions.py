@@ -13,9 +13,9 @@ from releases.facts import gather, references
 from releases.gate.clearance import missing_signatures
 from releases.gate.types import Facts, Question, Reason, SignatureFact, Verdict
 from releases.locking import open_questions
-from releases.models import Decision, Item, Release, SignOff
+from releases.models import Decision, Release, SignOff
 from releases.people import authors
-from releases.state import read, recorded_state, state_digest
+from releases.state import ItemRow, read, recorded_state, state_digest
 from systems.policy import PolicyError, ReleaseBars, release_bars
 
 
@@ -32,7 +32,7 @@ class Standing:
     missing: tuple[Reason, ...]  # what is missing for clearance; empty: cleared
     closed_by: Decision | None
     answers_no: str  # why a release that has ended answers no-go whatever was decided once
-    items: tuple[Item, ...] = ()  # the rows that all this was read from, with their evidence
+    items: tuple[ItemRow, ...] = ()  # what all this was read from
 
     @property
     def cleared(self) -> bool:

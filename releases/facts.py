@@ -19,7 +19,7 @@ from metrics import windows
 from metrics.judges import canary
 from operations.budget import budget_state
 from operations.models import Drill
-from operations.queries import active_freezes, alarm_delays, latest_passed, proven_alarm_channels
+from operations.queries import alarm_delays, freezes_at, latest_passed, proven_alarm_channels
 from releases.fingerprint import dataset_hash, mismatch_of
 from releases.gate.types import (
     AnswerFact,
@@ -39,7 +39,7 @@ from releases.gate.types import (
 )
 from releases.models import Answer, Pin, Release, Rollout
 from releases.standard.published import definition_of
-from releases.state import Rows, read
+from releases.state import ItemRow, Rows, read
 from systems.models import Version
 from systems.policy import ReleaseBars, release_bars
 from systems.registry import ownership_map
@@ -73,7 +73,7 @@ def gather(release: Release, question: Question, *, now: datetime, rows: Rows | 
         pins=_pins(release, rows.pins),
         asked_items=tuple(item.key for item in definition.items),
         asked_questions=tuple(question.key for question in definition.questions),
-        items=_items(release, rows),
+        items=_items(release, rows.items),
         answers=_answers(release, rows.answers),
         evaluation=_evaluation(release, live, rows.pins),
         rates=_rates(release, plan, live, now=now),
@@ -140,12 +140,12 @@ def _pins(release: Release, rows: Sequence[Pin]) -> tuple[PinFact, ...]:
     return tuple(facts)
 
 
-def _items(release: Release, rows: Rows) -> tuple[ItemFact, ...]:
+def _items(release: Release, items: Sequence[ItemRow]) -> tuple[ItemFact, ...]:
     definition = definition_of(release.standard)
-    items = {item.key: item for item in rows.items}
+    rows = {item.key: item for item in items}
     facts = []
     for item in definition.items:
-        row = items.get(item.key)
+        row = rows.get(item.key)
         facts.append(
             ItemFact(
                 key=item.key,
@@ -157,7 +157,7 @@ def _items(release: Release, rows: Rows) -> tuple[ItemFact, ...]:
                 side=item.side,
                 owner_role=item.owner_role,
                 owner=str(row.owner_id) if row and row.owner_id else None,
-                evidence=rows.evidence.get(row.pk, ()) if row else (),
+                evidence=row.evidence if row else (),
                 verified_by=str(row.verified_by_id) if row and row.verified_by_id else None,
                 verified_at=row.verified_at if row else None,
                 verified_digests=tuple(sorted(row.verified_digests)) if row else (),
@@ -251,10 +251,10 @@ def _budget(release: Release, *, now: datetime) -> BudgetFact | None:
 
 def _freezes(release: Release, *, now: datetime) -> tuple[FreezeFact, ...]:
     return tuple(
-        FreezeFact(
-            id=str(freeze.pk), reason=freeze.reason, since=freeze.imposed_at, spares=freeze.mitigation_release or None
+        FreezeFact(id=str(pk), reason=reason, since=since, spares=spared or None)
+        for pk, reason, since, spared in freezes_at(release.system, now).values_list(
+            "pk", "reason", "imposed_at", "mitigation_release"
         )
-        for freeze in active_freezes(release.system, now)
     )
 
 

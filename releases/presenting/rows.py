@@ -123,15 +123,14 @@ def rows(found: Standing, release: Release) -> list[ShownItem]:
     facts = {fact.key: fact for fact in found.facts.items}
     comments = Comment.objects.filter(item__release=release).order_by().values_list("item").annotate(said=Count("pk"))
     said = dict(comments)
-    attached = list(
-        Evidence.objects.filter(item__in=[i.pk for i in found.items], superseded_at=None).order_by("-attached_at")
-    )
-    _with_people(found.items, attached)
+    items = list(release.items.all())
+    attached = list(Evidence.objects.filter(item__in=items, superseded_at=None).order_by("-attached_at"))
+    _with_people(items, attached)
     evidence: defaultdict[UUID, list[Evidence]] = defaultdict(list)
     for piece in attached:
         evidence[piece.item_id].append(piece)
     shown = []
-    for item in found.items:
+    for item in items:
         verdict = verdicts.get(item.key)
         if verdict is None:  # the standard asked for it before it was changed: kept, no longer shown
             continue

@@ -20,7 +20,7 @@ from releases.decisions import Standing, standing
 from releases.errors import InvalidInput
 from releases.forms import OpenForm
 from releases.gate.types import Question
-from releases.models import Item, Release
+from releases.models import Release
 from releases.people import person
 from releases.presenting import checklist as checklist_context
 from releases.presenting import history as history_context
@@ -31,6 +31,7 @@ from releases.presenting.item import members
 from releases.queries import release_of, system_of, visible_releases
 from releases.standard.compare import differences
 from releases.standard.published import definition_of, newer_standard, standard_for, standards_in_force
+from releases.state import ItemRow
 from systems.models import ReleasePolicy
 from systems.policy_words import asks_less
 from web.filters import parse_tokens
@@ -180,7 +181,7 @@ def rollout_part(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     return render(request, "releases/parts/rollout.html", {"rollout": shown})
 
 
-def entries_of(release: Release, items: Iterable[Item]) -> Any:
+def entries_of(release: Release, items: Iterable[ItemRow]) -> Any:
     """What the record holds of a release and its items, newest first."""
     subjects = [release.subject, *(item.subject for item in items)]
     return ledger.entries(system=release.system.slug).filter(subject__in=subjects).order_by("-index")
