@@ -40,13 +40,17 @@ class Leaf(NamedTuple):
     recorded_at: str
     commitment: bytes
 
-    def encode(self) -> bytes:
+    def text(self) -> str:
+        index, kind, actor, via, subject, system, at, recorded_at, commitment = self
         return (
-            f'{{"actor":{_quote(self.actor)},"at":{_quote(self.at)},"commitment":"sha256:{self.commitment.hex()}"'
-            f',"index":{self.index},"kind":{_quote(self.kind)},"recorded_at":{_quote(self.recorded_at)}'
-            f',"subject":{_quote(self.subject)},"system":{_quote(self.system)},"type":"{TYPE}","v":{VERSION}'
-            f',"via":{_quote(self.via)}}}'
-        ).encode()
+            f'{{"actor":{_quote(actor)},"at":{_quote(at)},"commitment":"sha256:{commitment.hex()}"'
+            f',"index":{index},"kind":{_quote(kind)},"recorded_at":{_quote(recorded_at)}'
+            f',"subject":{_quote(subject)},"system":{_quote(system)},"type":"{TYPE}","v":{VERSION}'
+            f',"via":{_quote(via)}}}'
+        )
+
+    def encode(self) -> bytes:
+        return self.text().encode()
 
 
 def parse(data: bytes) -> Leaf:

@@ -26,15 +26,17 @@ _ENTRIES = """
 def feed(walk: Walk, connection: BaseDatabaseWrapper, *, report: Callable[[int], None] = lambda count: None) -> bytes:
     """Walk all entries from where `walk` stands to the end of the log. Returns their leaf hashes, 32 bytes each."""
     hashes = bytearray()
-    for index, *fields, text, stored, salt, payload in stream(connection, _ENTRIES, [walk.tree.size]):
-        if index != walk.tree.size:
-            raise LogError(f"it is missing; the next one is entry {index}", index=walk.tree.size)
-        leaf, data = Leaf(index, *fields), text.encode()
-        if leaf.encode() != data:
-            raise LogError("its columns say something else than its leaf", index=index)
-        hashes += walk.add(leaf, data, salt, payload, stored)
-        if index % REPORT_EVERY == 0:
-            report(index)
+    columns = len(Leaf._fields)
+    for row in stream(connection, _ENTRIES, [walk.tree.size]):
+        leaf = Leaf._make(row[:columns])
+        text, stored, salt, payload = row[columns:]
+        if leaf.index != walk.tree.size:
+            raise LogError(f"it is missing; the next one is entry {leaf.index}", index=walk.tree.size)
+        if leaf.text() != text:
+            raise LogError("its columns say something else than its leaf", index=leaf.index)
+        hashes += walk.add(leaf, text.encode(), salt, payload, stored)
+        if leaf.index % REPORT_EVERY == 0:
+            report(leaf.index)
     return bytes(hashes)
 
 

@@ -36,19 +36,17 @@ def active_freezes(system: System, now: datetime) -> list[Freeze]:
     return list(freezes_at(system, now).select_related("system", *people))
 
 
-def latest_passed(system: System, kind: str, *, now: datetime, validity_days: int) -> Drill | None:
-    """The latest passed drill of a kind that still counts. An older one is as good as none."""
-    return (
-        Drill.objects.filter(
-            system=system,
-            kind=kind,
-            outcome=Drill.Outcome.PASSED,
-            ended_at__gt=now - timedelta(days=validity_days),
-            ended_at__lte=now,
-        )
-        .order_by("-ended_at")
-        .first()
+def latest_passed(system: System, *kinds: str, now: datetime, validity_days: int) -> list[Drill]:
+    """The latest passed drill of each kind that still counts. An older one is as good as none."""
+    counting = Drill.objects.filter(
+        system=system,
+        kind__in=kinds,
+        outcome=Drill.Outcome.PASSED,
+        ended_at__gt=now - timedelta(days=validity_days),
+        ended_at__lte=now,
     )
+    latest = {drill.kind: drill for drill in counting.order_by("kind", "-ended_at").distinct("kind")}
+    return [latest[kind] for kind in kinds if kind in latest]
 
 
 def status_now(system: System, now: datetime) -> StatusState:
@@ -135,7 +133,7 @@ def newest_versions(system: System) -> QuerySet[RunbookVersion]:
 
 def proven_alarm_channels(system: System) -> int:
     """Channels that a budget alarm would reach: switched on, listening, and a test message has arrived there."""
-    ready = channels_for(system).filter(state=Channel.State.ACTIVE, tested_at__isnull=False)
+    ready = channels_for(system).select_related(None).filter(state=Channel.State.ACTIVE, tested_at__isnull=False)
     return sum(channel.hears(ALARM_TOPIC) for channel in ready)
 
 

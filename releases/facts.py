@@ -316,14 +316,12 @@ def limits_of(plan: Rollout, bars: ReleaseBars) -> canary.Limits:
 
 def _drills(release: Release, bars: ReleaseBars, *, now: datetime) -> tuple[DrillFact, ...]:
     """The latest passed drill of each kind that the gate asks for, while it still counts."""
-    found = [
-        latest_passed(release.system, kind, now=now, validity_days=bars.drill_validity_days)
-        for kind in (Drill.Kind.ROLLBACK, Drill.Kind.INCIDENT)
-    ]
+    kinds = Drill.Kind.ROLLBACK, Drill.Kind.INCIDENT
+    found = latest_passed(release.system, *kinds, now=now, validity_days=bars.drill_validity_days)
     return tuple(
         DrillFact(kind=d.kind, id=str(d.pk), ended_at=d.ended_at, seconds=ceil(d.measured.total_seconds()))
         for d in found
-        if d is not None and d.ended_at is not None and d.measured is not None
+        if d.ended_at is not None and d.measured is not None
     )
 
 

@@ -11,6 +11,8 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import connection
+
 from audit import canonical
 from releases.gate.types import EvidenceFact
 from releases.models import Answer, Evidence, Pin, Release, Rollout
@@ -57,7 +59,41 @@ def read(release: Release) -> Rows:
     )
 
 
+# What the database calls each version of a row: whoever writes a row, by whatever way, makes another one.
+_VERSIONS = """
+    WITH item AS MATERIALIZED (SELECT id, xmin, ctid FROM releases_item WHERE release_id = %s)
+    SELECT md5(string_agg(version, ' ')) FROM (
+        SELECT id::text || xmin || ctid AS version FROM item
+        UNION ALL
+        SELECT id::text || xmin || ctid FROM releases_evidence
+        WHERE item_id = ANY (ARRAY(SELECT id FROM item)) AND superseded_at IS NULL
+    ) AS rows
+"""
+_KEPT_RELEASES = 32
+_kept: dict[str, tuple[ItemRow, ...]] = {}
+
+
 def _checklist(release: Release) -> tuple[ItemRow, ...]:
+    """The largest part of the state, and from one question to the next nearly always the same: read again only where
+    one of its rows was written since (decision 12)."""
+    versions = _versions(release)
+    if (kept := _kept.get(versions)) is not None:
+        return kept
+    rows = _read_checklist(release)
+    if _versions(release) == versions:
+        while len(_kept) >= _KEPT_RELEASES:
+            _kept.pop(next(iter(_kept)), None)
+        _kept[versions] = rows
+    return rows
+
+
+def _versions(release: Release) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(_VERSIONS, [release.pk])
+        return f"{release.pk} {cursor.fetchone()[0]}"
+
+
+def _read_checklist(release: Release) -> tuple[ItemRow, ...]:
     """Evidence is asked for by the items' ids: joined with the items, a database that never counted its rows compares
     each piece with every item."""
     items = list(release.items.values_list(*ItemRow._fields[:-1]))

@@ -107,7 +107,7 @@ def drills(slug: str) -> None:
     for kind in ("rollback", "incident"):
         walk.drill(system, kind, team(), now=timezone.now(), minutes=0)
     deadline = time.monotonic() + DRILL_WITHIN
-    while latest_passed(system, "budget_alarm", now=timezone.now(), validity_days=1) is None:
+    while not latest_passed(system, "budget_alarm", now=timezone.now(), validity_days=1):
         assert time.monotonic() < deadline, "The worker did not bring the budget drill to its end."
         time.sleep(0.5)
 

@@ -69,11 +69,11 @@ def test_only_a_passed_drill_that_is_young_enough_counts(system, other_system, o
     run(system, oli, later - timedelta(hours=3), outcome="failed")
     run(system, oli, later - timedelta(hours=3), kind="degradation")
     run(other_system, oli, later - timedelta(hours=3))
-    assert latest_passed(system, "rollback", now=later, validity_days=90) is None
-    assert latest_passed(system, "rollback", now=later, validity_days=92) is not None
+    assert latest_passed(system, "rollback", now=later, validity_days=90) == []
+    assert latest_passed(system, "rollback", now=later, validity_days=92) != []
     good = run(system, oli, later - timedelta(hours=2))
-    assert latest_passed(system, "rollback", now=later, validity_days=90) == good
-    assert latest_passed(system, "rollback", now=later - timedelta(hours=2), validity_days=90) is None  # not ended then
+    assert latest_passed(system, "rollback", now=later, validity_days=90) == [good]
+    assert latest_passed(system, "rollback", now=later - timedelta(hours=2), validity_days=90) == []  # not ended then
 
 
 def test_a_drill_without_recovery_does_not_pass(system, oli, now):

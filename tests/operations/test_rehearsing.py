@@ -151,7 +151,7 @@ def test_a_rollback_drill_from_synthetic_errors_to_the_signed_confirmation(clock
     assert answer.status_code == 200 and answer.json()["outcome"] == "passed"
     drill.refresh_from_db()
     assert timedelta(minutes=3) < drill.measured < timedelta(minutes=6)
-    assert latest_passed(system, "rollback", now=timezone.now() + timedelta(seconds=1), validity_days=90) == drill
+    assert latest_passed(system, "rollback", now=timezone.now() + timedelta(seconds=1), validity_days=90) == [drill]
     texts = [moment.text for moment in drill.moments.all()]
     assert texts[0].startswith("The trigger fired") and texts[1] == "The deploy system says: 1.0 serves."
     assert all(moment.by is None for moment in drill.moments.all())
@@ -195,7 +195,7 @@ def test_a_rollback_that_nobody_confirms_fails_after_the_minutes_of_the_policy(c
     drill.refresh_from_db()
     assert drill.outcome == "failed"
     assert drill.log == "The deploy system did not confirm the rollback within 30 minutes."
-    assert latest_passed(system, "rollback", now=timezone.now(), validity_days=90) is None
+    assert latest_passed(system, "rollback", now=timezone.now(), validity_days=90) == []
 
 
 def test_a_deploy_system_that_is_gone_ends_the_drill(clock, system, oli, bot, receiver):
