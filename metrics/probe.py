@@ -7,7 +7,7 @@ fault (4xx). An answer about who asks, or how often (401, 403, 404, 405, 408, 42
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,13 +55,21 @@ class Probe:
 
 
 def run(
-    url: str, schema: Mapping[str, Any], *, example: Any, max_chars: int | None, headers: Mapping[str, str]
+    url: str,
+    schema: Mapping[str, Any],
+    *,
+    example: Any,
+    max_chars: int | None,
+    headers: Mapping[str, str],
+    report: Callable[[int, int], None] = lambda done, of: None,
 ) -> Probe:
+    """Asks one after the other. `report` hears how many bad inputs were answered, of how many."""
     end = time.monotonic() + MOST_SECONDS
     control = _send(url, Case("control: an input that fits", json.dumps(example), bad=False), headers)
     bad = list(bad_inputs(schema, example=example, max_chars=max_chars))[:MAX_CASES]
     sent = []
-    for case in bad:
+    for done, case in enumerate(bad):
+        report(done, len(bad))
         if time.monotonic() + LIMITS.total > end:
             break
         sent.append(_send(url, case, headers))

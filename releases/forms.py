@@ -143,6 +143,32 @@ def _record_field(field: RecordField) -> forms.Field:
     return forms.CharField(max_length=500, **about)
 
 
+class ProbeForm(forms.Form):
+    url = forms.URLField(
+        max_length=2000, label="Staging address", assume_scheme="https", help_text="Takes an input by POST."
+    )
+    example = forms.JSONField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="An input that fits",
+        help_text="As JSON. Left out: made from the pinned schema.",
+    )
+    headers = forms.CharField(
+        required=False,
+        max_length=8000,
+        widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off"}),
+        label="Headers",
+        help_text="Such as Authorization: Bearer ..., one a line. Sent along, never recorded.",
+    )
+
+    def clean_headers(self) -> dict[str, str]:
+        lines = [line for line in self.cleaned_data["headers"].splitlines() if line.strip()]
+        pairs = [line.partition(":") for line in lines]
+        if any(not name.strip() or not colon for name, colon, _ in pairs):
+            raise forms.ValidationError("Each line is a name, a colon and a value.")
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 class CommentForm(forms.Form):
     text = forms.CharField(label="Comment", max_length=5000, widget=forms.Textarea(attrs={"rows": 3}))
 

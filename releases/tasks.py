@@ -4,7 +4,7 @@ from datetime import datetime
 
 from jobs.tasks import job_task
 from releases import asking, bundling, judging, lapsing, ticket, watching
-from releases.actions import instructing
+from releases.actions import instructing, probing
 
 
 @job_task("releases.judge_run")
@@ -55,3 +55,8 @@ def make_bundle(*, decision_id: str, now: datetime) -> None:
 @job_task("releases.tell_ticket")
 def tell_ticket(*, bundle_id: str, now: datetime) -> None:
     ticket.tell(bundle_id=bundle_id)
+
+
+@job_task("releases.probe_contract")
+def probe_contract(*, probe_id: str, now: datetime) -> None:
+    probing.perform(probe_id=probe_id, now=now)

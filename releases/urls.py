@@ -33,6 +33,7 @@ urlpatterns = [
     path(_ITEM + "evidence/<uuid:evidence>/", item.evidence, name="evidence"),
     path(_ITEM + "evidence/<uuid:evidence>/read/", item.evidence_page, name="evidence-page"),
     path(_ITEM + "evidence/<uuid:evidence>/pages/<int:number>/", item.evidence_drawn, name="evidence-drawn"),
+    path(_ITEM + "probes/<uuid:probe>/", item.probe, name="probe"),
     path(_ITEM + "panel/<slug:act>/", item.panel, name="item-panel"),
     path(_ITEM + "act/<slug:act>/", item.act, name="item-act"),
     path("standards/", standards.listing, name="standards"),

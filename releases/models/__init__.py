@@ -1,4 +1,5 @@
 from releases.models.checklist import Answer, Comment, Evidence, Item, PhaseReport
+from releases.models.probing import ContractProbe
 from releases.models.release import Judgement, Pin, Release
 from releases.models.rollout import Instruction, Rollout, ShadowRun
 from releases.models.signing import Bundle, Decision, Rejection, SignOff
@@ -8,6 +9,7 @@ __all__ = [
     "Answer",
     "Bundle",
     "Comment",
+    "ContractProbe",
     "Decision",
     "Evidence",
     "Instruction",

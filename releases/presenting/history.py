@@ -35,6 +35,8 @@ WORDS = {
     "item.evidence-attached": ("submitted", "attached evidence"),
     "item.evidence-carried": ("submitted", "carried evidence forward"),
     "item.commented": ("noted", "commented"),
+    "item.probe-ordered": ("noted", "ordered a contract probe"),
+    "item.probe-failed": ("failed", "could not finish the contract probe"),
     "release.standard-changed": ("ok", "moved it to another version of the standard"),
     "release.policy-changed": ("ok", "moved it to another version of the release policy"),
     "release.phase-frozen": ("closed", "froze the report of a phase"),

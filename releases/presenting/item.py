@@ -14,6 +14,7 @@ from releases.forms import AssignForm, AttachForm, CommentForm, NoteForm, Record
 from releases.models import Evidence, Item, Release
 from releases.presenting.history import events
 from releases.presenting.page import drawn
+from releases.presenting.probing import probing
 from releases.presenting.rows import PHASES, ItemMoves, ShownItem, item_moves, release_url, uuid_or_none
 from releases.records import kinds_of, takes
 from releases.standard.load import Guidance
@@ -48,6 +49,7 @@ def item_page(
         "record_forms": [] if moves.attach else _record_forms(release, accepts, recorded, sent),
         "attach_reason": " ".join(moves.attach[:1]),
         "attach_url": act_url(release, row.item, "attach"),
+        "probing": probing(release, row.item, accepts, reason=moves.attach, posted=posted if act == "probe" else None),
         "verify": _verify(release, row, moves),
         "not_applicable": _not_applicable(release, row, moves),
         "assign": _assign(release, row, moves, now=now, posted=posted if act == "assign" else None),

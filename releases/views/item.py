@@ -20,13 +20,15 @@ from audit import vault
 from metrics import egress
 from releases import pdf
 from releases.actions import applicability, checklist
+from releases.actions.probing import order_probe
 from releases.actions.recording import attach_record
 from releases.decisions import standing
 from releases.errors import InvalidInput, Refused, StateMoved
-from releases.forms import AttachForm, RecordForm, due_at
+from releases.forms import AttachForm, ProbeForm, RecordForm, due_at
 from releases.models import Evidence, Release
 from releases.presenting import item as item_context
 from releases.presenting import page, rows, viewer
+from releases.presenting.probing import find_probe, shown
 from releases.records import kind_of
 from releases.views.release import find
 from web.problems import NotFound, Problem, TooLarge
@@ -118,6 +120,9 @@ def _do(request: HttpRequest, release: Release, key: str, act: str) -> str:
         case "attach":
             _attach(request, common)
             return "Evidence is attached. Another person verifies it."
+        case "probe":
+            _probe(request, common)
+            return "The probe is ordered. What comes back is attached here."
         case "verify":
             checklist.verify_item(digests=request.POST.getlist("digest"), **common)
             return "Verified."
@@ -179,6 +184,20 @@ def _attach_record(request: HttpRequest, record: str, accepts: tuple[str, ...], 
         raise InvalidInput(wrong[0], reasons=wrong)
     replace = form.cleaned_data["replace"]
     return attach_record(record=record, values=form.values(), replace=replace, **common)
+
+
+def _probe(request: HttpRequest, common: dict[str, Any]) -> None:
+    form = ProbeForm(request.POST)
+    if not form.is_valid():
+        raise InvalidInput(*(f"{form[name].label}: {errors[0]}" for name, errors in [*form.errors.items()][:1]))
+    order_probe(**form.cleaned_data, **common)
+
+
+@require_GET
+def probe(request: HttpRequest, slug: str, label: str, key: str, probe: UUID) -> HttpResponse:
+    """One contract probe as a fragment that asks for itself again while it runs."""
+    release = find(request, slug, label)
+    return render(request, "releases/parts/probe.html", {"one": shown(release, find_probe(release, key, probe))})
 
 
 @require_GET

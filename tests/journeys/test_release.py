@@ -24,9 +24,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts.totp import code_at
-from demo.project import FILES, PEOPLE
+from demo.project import FILES, PEOPLE, contents
+from systems.kinds import Kind
 from tests.journeys.entrance import sign_in
 from tests.journeys.receiver import Receiver
+from tests.journeys.staging import Staging
 from tests.metrics.prometheus_server import prometheus
 from tests.readiness.running import CHECKOUT, Up
 
@@ -218,6 +220,7 @@ def fill_the_checklist(product: Product, person: Callable[[str], Page]) -> None:
     engineer.locator("#attach").get_by_role("button", name="Attach").click()
     expect(engineer.get_by_text("canonical.txt").first).to_be_visible()
     expect(engineer.get_by_text("You attached this evidence. Another person verifies it.")).to_be_visible()
+    probe_the_contract(engineer)
     second = person("engineer2")
     second.goto(f"{RELEASE}items/{key}/")
     second.locator("#verify").get_by_role("button", name="Verify").click()
@@ -231,6 +234,20 @@ def fill_the_checklist(product: Product, person: Callable[[str], Page]) -> None:
     question.get_by_label("How you know").fill("The sample of last week held no finding.")
     question.get_by_role("button", name="Save answer").click()
     expect(page.locator("#redaction").get_by_text("The sample of last week held no finding.").first).to_be_visible()
+
+
+def probe_the_contract(page: Page) -> None:
+    """A worker sends bad inputs to a server of this machine; the page shows what came back without being loaded again."""
+    with Staging(json.loads(contents(LABEL)[Kind.INPUT_SCHEMA][1])) as staging:
+        page.goto(f"{RELEASE}items/contracts.violations-rejected/")
+        card = page.locator("#probe")
+        card.get_by_label("Staging address").fill(staging.url)
+        card.get_by_label("Headers").fill("Authorization: Bearer staging")
+        card.get_by_role("button", name="Send the probe").click()
+        expect(card.locator(".job")).to_contain_text("Passed", timeout=90_000)
+        card.get_by_text("What was sent, and what came back").click()
+        expect(card.get_by_role("cell", name="cut JSON")).to_be_visible()
+    assert {login for login, _ in staging.seen} == {"Bearer staging"}
 
 
 def pull_the_evaluation(person: Callable[[str], Page]) -> None:
