@@ -5,18 +5,19 @@ their spans that are there. So a span that comes late, or before its parent, cha
 rollups with it (audit.rollups).
 """
 
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Case, JSONField, When
 
 from audit import canonical, environments
-from audit.approval import Approved, judge
+from audit.approval import SCHEMAS, Approved, judge
 from audit.copying import copy_models
 from audit.fingerprints import approvals_of
 from audit.models import Call, Request, Span, SpanBatch, SpanLog, Unapproved
@@ -34,6 +35,9 @@ _LOCK = (0x5244, 3)
 # What summing up and rollups read of a span, plus the batch that it came with. Tuples of these are a third of the price
 # of model instances.
 _SPAN_COLUMNS = (*SPAN_FACTS, "component", "batch_id")
+_Facts = cast(Any, namedtuple("_Facts", _SPAN_COLUMNS))
+# The attributes of a span are read only where they name a schema.
+_ATTRIBUTES = Case(When(attributes__has_any_keys=list(SCHEMAS), then="attributes"), output_field=JSONField())
 
 type Key = tuple[str, str, UUID]
 
@@ -76,7 +80,7 @@ def row_of(summary: RequestSummary, approvals: Iterable[Approved], *, now: datet
 _COPIED = [
     name
     for name in RequestSummary.__slots__
-    if name not in ("calls", "prompt_hashes", "releases", "models_seen", "source_ids", "flags")
+    if name not in ("calls", "prompt_hashes", "releases", "models_seen", "source_ids", "flags", "schemas")
 ]
 
 
@@ -105,13 +109,14 @@ def _derive(batches: Sequence[SpanBatch], now: datetime) -> int:
     _take_out(old, delta)
     approvals = {system: approvals_of(system) for system in {key[0] for key in groups}}
     new_batches = {batch.pk for batch in batches}
-    rows, calls = [], []
+    rows, calls, schemas = [], [], {}
     for key, group in groups.items():
         summary = summarise(group)
         row = row_of(summary, approvals[key[0]], now=now)
         if key in old:
             row.id = old[key].id
         rows.append(row)
+        schemas[key] = sorted(summary.schemas)
         calls += _call_rows(summary)
         for span in group:
             if span.kind == EVENT:
@@ -126,7 +131,7 @@ def _derive(batches: Sequence[SpanBatch], now: datetime) -> int:
     for call in calls:
         delta.call(call, +1)
     delta.apply()
-    _watch_unapproved(rows, old, now)
+    _watch_unapproved(rows, old, schemas, now)
     return len(rows)
 
 
@@ -140,9 +145,9 @@ def _spans_of(touched: set[Key], batches: Sequence[SpanBatch], old: Mapping[Key,
         trace_id__in={key[2] for key in touched},
         started_at__gte=min(times) - _AROUND,
         started_at__lte=max(times) + _AROUND,
-    ).values_list(*_SPAN_COLUMNS, named=True)
+    ).values_list(*(_ATTRIBUTES if name == "attributes" else name for name in _SPAN_COLUMNS))
     groups: defaultdict[Key, list[Any]] = defaultdict(list)
-    for span in spans.iterator(chunk_size=5_000):
+    for span in map(_Facts._make, spans.iterator(chunk_size=5_000)):
         key = (span.system, span.environment, span.trace_id)
         if key in touched:
             groups[key].append(span)
@@ -185,13 +190,20 @@ def _call_rows(summary: RequestSummary) -> list[Call]:
     ]
 
 
-def _watch_unapproved(rows: Iterable[Request], old: Mapping[Key, Request], now: datetime) -> None:
+def _watch_unapproved(
+    rows: Iterable[Request], old: Mapping[Key, Request], schemas: Mapping[Key, list[str]], now: datetime
+) -> None:
     """Keeps what unapproved traffic looks like, and says so: at once when it is new, then hourly while it lasts."""
     new: defaultdict[tuple[str, str, str], list[Request]] = defaultdict(list)
+    looks: dict[str, dict[str, object]] = {}
     for row in rows:
-        before = old.get((row.system, row.environment, row.trace_id))
+        key = (row.system, row.environment, row.trace_id)
+        before = old.get(key)
         if row.approval == Request.Approval.UNAPPROVED and (before is None or before.approval != row.approval):
-            new[row.system, row.environment, canonical.digest(_fingerprint(row))].append(row)
+            look = _fingerprint(row, schemas[key])
+            digest = canonical.digest(look)
+            looks[digest] = look
+            new[row.system, row.environment, digest].append(row)
     for (system, environment, digest), found in new.items():
         if environments.aside(system).filter(name=environment).exists():
             continue  # a test tries what nobody has approved yet
@@ -201,7 +213,7 @@ def _watch_unapproved(rows: Iterable[Request], old: Mapping[Key, Request], now: 
             environment=environment,
             digest=digest,
             defaults={
-                "fingerprint": _fingerprint(latest),
+                "fingerprint": looks[digest],
                 "first_seen": min(row.started_at for row in found),
                 "last_seen": latest.started_at,
                 "example_trace": latest.trace_id,
@@ -228,8 +240,9 @@ def _watch_unapproved(rows: Iterable[Request], old: Mapping[Key, Request], now: 
             )
 
 
-def _fingerprint(row: Request) -> dict[str, object]:
-    return {"prompt_hash": row.prompt_hash, "models": row.models_seen, "release": row.release}
+def _fingerprint(row: Request, schemas: list[str]) -> dict[str, object]:
+    shown: dict[str, object] = {"prompt_hash": row.prompt_hash, "models": row.models_seen, "release": row.release}
+    return shown | {"schemas": schemas} if schemas else shown
 
 
 @contextmanager

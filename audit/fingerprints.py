@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from audit.approval import KEYS, Approved
+from audit.approval import KEYS, ONLY_WHERE_REPORTED, Approved
 from audit.models import Fingerprint
 
 # Requests that began before a release was taken back are still on their way.
@@ -20,9 +20,9 @@ def approve(
     share: Decimal | None,
     now: datetime,
 ) -> Fingerprint:
-    """From now on requests like this are approved. Keys: prompt_hash, model, release; share None: all traffic."""
+    """From now on requests like this are approved. Keys: those of `approval.KEYS`; share None: all traffic."""
     unknown = set(fingerprint) - set(KEYS)
-    if unknown or not any(fingerprint.values()):
+    if unknown or not any(values for key, values in fingerprint.items() if key not in ONLY_WHERE_REPORTED):
         raise ValueError(f"a fingerprint has values for {', '.join(KEYS)}, not {sorted(fingerprint)}")
     # An approval that is running out (a canary that was promoted, a release restored) is followed by the new one.
     withdraw(release_id=release_id, now=now)

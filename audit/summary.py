@@ -4,12 +4,13 @@ Spans come in pieces and in any order, sometimes without their root; the summary
 they came. What no span says stays unknown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
+from audit.approval import SCHEMAS, schema_name
 from audit.usage import Calls, Spanlike, provider_calls
 
 # Where the entry does not carry a label, the first span that does is asked, in order of time.
@@ -44,6 +45,7 @@ class SpanFacts(Spanlike, Protocol):
     retries: int | None
     fallback: str
     handoff: bool
+    attributes: Mapping[str, Any] | None  # at least where one of SCHEMAS is among them
 
 
 # By name, for whoever fetches them.
@@ -100,6 +102,7 @@ class RequestSummary:
     calls: tuple[CallSummary, ...]
     prompt_hashes: frozenset[str]
     releases: frozenset[str]
+    schemas: frozenset[str]
 
     @property
     def seen(self) -> dict[str, frozenset[str]]:
@@ -108,6 +111,7 @@ class RequestSummary:
             "prompt_hash": self.prompt_hashes,
             "model": frozenset(self.models_seen),
             "release": self.releases,
+            "schema": self.schemas,
         }
 
 
@@ -161,7 +165,15 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
         calls=calls,
         prompt_hashes=frozenset(span.prompt_hash for span in ordered if span.prompt_hash),
         releases=frozenset(span.release for span in ordered if span.release),
+        schemas=frozenset(said for span in ordered if span.attributes for said in _schemas(span.attributes)),
     )
+
+
+def _schemas(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """As `schema_name` has them. What is neither a text nor a number names no schema, so no release pins it."""
+    for name, side in SCHEMAS.items():
+        if (value := attributes.get(name)) not in (None, ""):
+            yield schema_name(side, value)
 
 
 def _entry(ordered: Sequence[SpanFacts], present: set[str]) -> SpanFacts:

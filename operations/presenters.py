@@ -169,7 +169,7 @@ TOPICS: dict[str, Presenter] = {
     "audit.unapproved-traffic": Presenter(
         "Unapproved traffic",
         "{where} serves something that nobody approved",
-        "{requests} requests in {environment} carry a prompt, a model or a release that no approved release names.",
+        "{requests} requests in {environment} carry a prompt, model, schema or release that no approved release names.",
         SIGNERS,
         alarm=True,
         page="system",

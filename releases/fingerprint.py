@@ -2,21 +2,24 @@
 
 from collections.abc import Iterable
 
-from audit.approval import model_names
+from audit.approval import model_names, schema_name
 from metrics.models import EvaluationRun
 from releases.models import Pin, Release
 from systems.kinds import Kind
 
 
 def fingerprint_of(release: Release, pins: Iterable[Pin] | None = None) -> dict[str, list[str]]:
-    """Labels, prompt hashes and model names, as requests carry them. `pins`: where they were just read."""
-    found: dict[str, list[str]] = {"release": [release.label], "prompt_hash": [], "model": []}
+    """Labels, prompt hashes, model names and schemas, as requests carry them. `pins`: where they were just read."""
+    found: dict[str, list[str]] = {"release": [release.label], "prompt_hash": [], "model": [], "schema": []}
     for pin in _pins(release) if pins is None else pins:
         match pin.component.kind:
             case Kind.PROMPT:
                 found["prompt_hash"].append(pin.version.sha256)
             case Kind.MODEL:
                 found["model"] += model_names(pin.version.meta)
+            case Kind.INPUT_SCHEMA | Kind.OUTPUT_SCHEMA:
+                side = "input" if pin.component.kind == Kind.INPUT_SCHEMA else "output"
+                found["schema"] += [schema_name(side, said) for said in (pin.version.sha256, pin.version.number)]
     return {key: sorted(set(values)) for key, values in found.items()}
 
 

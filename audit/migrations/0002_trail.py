@@ -227,7 +227,7 @@ class Migration(migrations.Migration):
                 ("release_id", models.TextField()),
                 (
                     "fingerprint",
-                    models.JSONField(help_text="Key (prompt_hash, model, release) to the values that are approved."),
+                    models.JSONField(help_text="Key (of audit.approval.KEYS) to the values that are approved."),
                 ),
                 (
                     "share",

@@ -234,7 +234,7 @@ class Fingerprint(models.Model):
     system = models.CharField(max_length=60)
     release_label = models.TextField()
     release_id = models.TextField()
-    fingerprint = models.JSONField(help_text="Key (prompt_hash, model, release) to the values that are approved.")
+    fingerprint = models.JSONField(help_text="Key (of audit.approval.KEYS) to the values that are approved.")
     share = models.DecimalField(max_digits=5, decimal_places=4, default=1, help_text="Of traffic, at most: 1 is all.")
     from_at = models.DateTimeField()
     until_at = models.DateTimeField(null=True)

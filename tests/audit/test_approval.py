@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from audit.approval import Approved, Finding, judge
+from audit.approval import Approved, Finding, judge, schema_name
 
 AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -70,3 +70,38 @@ def test_releases_do_not_lend_each_other_parts():
 
 def test_without_any_approval_nothing_is_approved():
     assert judge(SAME, [], at=AT).state == "unapproved"
+
+
+IN, OUT = "input sha256:" + "1" * 64, "output sha256:" + "2" * 64
+WITH_SCHEMA = approved(pins=PINS | {"schema": [IN, "input 3", OUT, "output 1"]})
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ([], "approved"),  # few applications say it
+        ([IN], "approved"),
+        ([IN, "output 1"], "approved"),
+        (["input sha256:" + "2" * 64], "unapproved"),  # the digest of the other side
+        ([IN, "output 2"], "unapproved"),
+    ],
+)
+def test_a_schema_counts_where_it_is_reported(said, state):
+    assert judge({**SAME, "schema": frozenset(said)}, [WITH_SCHEMA], at=AT).state == state
+
+
+def test_a_release_without_schemas_allows_none_and_an_approval_from_before_says_nothing_of_them():
+    reported = {**SAME, "schema": frozenset([IN])}
+    assert judge(reported, [approved(pins=PINS | {"schema": []})], at=AT).state == "unapproved"
+    assert judge(reported, [approved()], at=AT).state == "approved"
+
+
+def test_a_schema_alone_is_neither_a_gap_nor_an_approval():
+    silent = {**SAME, "prompt_hash": frozenset()}
+    assert judge(silent, [WITH_SCHEMA], at=AT) == Finding("incomplete", "r1", ("prompt_hash",))
+    assert judge(seen(schema=[IN]), [WITH_SCHEMA], at=AT).state == "unapproved"
+
+
+def test_a_schema_is_written_in_one_way():
+    assert {schema_name("input", said) for said in ("1" * 64, "SHA256:" + "1" * 64, IN.split()[1])} == {IN}
+    assert {schema_name("output", said) for said in (3, "3", "v3")} == {"output 3"}

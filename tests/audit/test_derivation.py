@@ -204,6 +204,50 @@ def test_an_edited_prompt_under_the_same_label_alarms_once_and_again_after_an_ho
     assert Unapproved.objects.get(system=system).requests == 4
 
 
+INPUT, OUTPUT = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+SCHEMA = [f"input {INPUT}", "input 3", f"output {OUTPUT}", "output 1"]
+FITTING = {"readiness__schema__input__hash": INPUT, "readiness__schema__output__version": 1}
+
+
+def test_another_schema_under_the_same_label_alarms_and_says_which(system):
+    now = timezone.now()
+    approve(system, now - timedelta(days=2), schema=SCHEMA)
+    other = "sha256:" + "3" * 64
+    changed = chat_trace(**FITTING | {"readiness__schema__input__hash": other})
+    send(*chat_trace(**FITTING), *changed, *chat_trace(), system=system, now=now)
+    settle(now)
+    states = Request.objects.filter(system=system).values_list("approval", flat=True)
+    assert sorted(states) == ["approved", "approved", "unapproved"]
+    (seen,) = Unapproved.objects.filter(system=system)
+    assert (seen.example_trace.hex, seen.requests) == (changed[0]["traceId"], 1)
+    assert seen.fingerprint["schemas"] == [f"input {other}", "output 1"]
+    assert events_of(system).get().payload["fingerprint"] == seen.fingerprint
+
+
+def test_a_day_with_schemas_and_one_without_raise_no_alarm(system):
+    now = timezone.now()
+    approve(system, now - timedelta(days=2), schema=SCHEMA)
+    for hour in range(24):
+        start = now - timedelta(hours=24 - hour)
+        send(*chat_trace(start=start, **FITTING), *chat_trace(start=start), system=system)
+    settle()
+    assert Request.objects.filter(system=system, approval="approved").count() == 48
+    assert not any("schema" in flag for row in Request.objects.filter(system=system) for flag in row.flags)
+    assert not Unapproved.objects.filter(system=system).exists() and not events_of(system).exists()
+
+
+def test_a_schema_that_comes_late_is_judged_with_the_rest(system):
+    now = timezone.now()
+    approve(system, now - timedelta(days=2), schema=SCHEMA)
+    entry, retrieval, call = chat_trace(readiness__schema__output__hash="sha256:" + "4" * 64)
+    send(entry, retrieval, system=system, now=now)
+    settle(now)
+    assert not events_of(system).exists()
+    send(call, system=system, now=now)
+    settle(now)
+    assert Request.objects.get(system=system).approval == "unapproved" and events_of(system).count() == 1
+
+
 def test_what_hides_its_prompt_hash_is_incomplete_and_flagged(system):
     now = timezone.now()
     approve(system, now - timedelta(days=2))

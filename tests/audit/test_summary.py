@@ -46,6 +46,7 @@ class Span:
     timed_out: bool = False
     fallback: str = ""
     handoff: bool = False
+    attributes: dict[str, object] | None = None
     scope: str = "lib"
     response_id: str = ""
 
@@ -83,6 +84,7 @@ def test_what_an_auditor_asks():
         "prompt_hash": frozenset(["sha256:aa"]),
         "model": frozenset(["m1"]),
         "release": frozenset(["2026.11.2"]),
+        "schema": frozenset(),
     }
 
 

@@ -237,7 +237,7 @@ def fill_the_checklist(product: Product, person: Callable[[str], Page]) -> None:
 
 
 def probe_the_contract(page: Page) -> None:
-    """A worker sends bad inputs to a server of this machine; the page shows what came back without being loaded again."""
+    """A worker sends bad inputs to a server of this machine; the page shows what came back by itself."""
     with Staging(json.loads(contents(LABEL)[Kind.INPUT_SCHEMA][1])) as staging:
         page.goto(f"{RELEASE}items/contracts.violations-rejected/")
         card = page.locator("#probe")
