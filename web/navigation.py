@@ -3,6 +3,7 @@
 Pages are named by route, so this file knows no package above it; a route that does not exist yet is left out.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,13 @@ class Entry:
     key: str = ""  # "g" and then this letter goes there
     permission: str = ""
     hint: str = ""
-    covers: str = ""  # an app whose pages belong here, wherever their addresses begin
+    covers: str = ""  # a pattern of addresses that belong here, though they begin like another entry's
     query: str = ""  # for the palette: what follows the address, with {q} for the words typed
 
 
 WORK = (
     Entry("My work", "releases:work", "inbox", "w"),
-    Entry("Releases", "releases:list", "rocket", "r", covers="releases"),
+    Entry("Releases", "releases:list", "rocket", "r", covers=r"/(systems/[^/]+/releases|standards?|decisions)/"),
     Entry("Systems", "systems:list", "boxes", "s"),
     Entry("Requests", "audit:requests", "activity", "q"),
     Entry("Ledger", "audit:ledger", "scroll-text", "l"),
@@ -79,11 +80,10 @@ def _may(request: HttpRequest, permission: str) -> bool:
 
 
 def _belongs(request: HttpRequest, entry: Entry, url: str) -> int:
-    """How surely the open page belongs to an entry: it is the page, it is of the same app, it lies below it; or not."""
-    match = getattr(request, "resolver_match", None)
+    """How surely the open page belongs to an entry: it is the page, the entry covers it, it lies below it; or not."""
     if request.path == url:
         return 3
-    if entry.covers and match and match.app_name == entry.covers:
+    if entry.covers and re.match(entry.covers, request.path):
         return 2
     return 1 if url != "/" and request.path.startswith(url) else 0
 

@@ -1,5 +1,4 @@
 import pytest
-from django.urls import resolve
 
 from tests.factories import make_admin, make_user
 from web import navigation
@@ -22,11 +21,18 @@ def test_the_open_page_is_marked(ask):
     assert [entry["label"] for entry in entries if entry["here"]] == ["Systems"]
 
 
-def test_a_release_belongs_to_releases_although_its_address_begins_with_its_system(ask):
-    path = "/systems/support-bot/releases/2026.11.2/"
+@pytest.mark.parametrize(
+    ("path", "entry"),
+    [
+        ("/systems/support-bot/releases/2026.11.2/", "Releases"),
+        ("/standards/", "Releases"),
+        ("/systems/support-bot/golden-set/", "Systems"),
+        ("/requests/req-1/reproduce/", "Requests"),
+    ],
+)
+def test_a_page_belongs_where_a_reader_looks_for_it(ask, path, entry):
     request = ask(make_user("Mara", "product"), path)
-    request.resolver_match = resolve(path)
-    assert [entry["label"] for entry in navigation.entries(navigation.WORK, request) if entry["here"]] == ["Releases"]
+    assert [each["label"] for each in navigation.entries(navigation.WORK, request) if each["here"]] == [entry]
 
 
 def test_administration_is_for_admins(ask):
