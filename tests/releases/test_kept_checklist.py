@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from audit import canonical
 from releases import state
 from releases.locking import lock
-from releases.models import Evidence, Item
+from releases.models import Evidence, Item, Rollout
 from tests.releases.conftest import Stage
 from tests.releases.ready import make_ready
 
@@ -92,3 +93,14 @@ def test_few_releases_are_kept(seen: Callable[[], Any], monkeypatch: pytest.Monk
     seen()
     assert len(state._kept) == state._KEPT_RELEASES
     assert "old 0" not in state._kept
+
+
+def test_the_digest_is_that_of_the_canonical_state(stage: Stage) -> None:
+    """Written by the fast writer, checked with the one that knows every type."""
+    make_ready(stage)
+    lock(stage.release.pk)
+    Item.objects.filter(release=stage.release).update(not_applicable_reason='Größe 1e+5, \U0001f6a2 und "Zitat"')
+    release = stage.again()
+    Rollout.objects.filter(release=release).update(steps=[{"share": "0.05", "hours": 2}], error_rate_max="0.0100")
+    assert state.state_digest(release) == canonical.digest(state.recorded_state(release))
+    assert state.recorded_state(release)["plan"]["error_rate_max"] == "0.01"
