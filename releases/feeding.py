@@ -60,7 +60,9 @@ def _unfinished(system: str, label: str = "") -> QuerySet[Release]:
 
 
 def unsettle_ownership(system: str, area: str, *, now: datetime) -> list[Release]:
-    """Somebody else answers for an area: what was acknowledged before is not the map any more."""
+    """Somebody else answers for an area since `now`: what was acknowledged before is not the map any more.
+
+    Told late (the broker was away), it leaves alone what was attached after the change, which names the new owner."""
     why = f"The ownership of {area.replace('_', ' ')} changed after it was acknowledged. Acknowledge it again."
     unsettled = []
     for release in _unfinished(system).filter(state__in=Release.OPEN):
@@ -68,7 +70,10 @@ def unsettle_ownership(system: str, area: str, *, now: datetime) -> list[Release
             item = locked.items.filter(key=OWNERSHIP).exclude(verified_by=None, evidence=None).distinct().first()
             if item is None or item.stale_reason:
                 continue
-            item.evidence.filter(superseded_at=None, via="operations").update(superseded_at=now)
+            living = item.evidence.filter(superseded_at=None)
+            if living.exists() and not living.filter(attached_at__lte=now).exists():
+                continue
+            living.filter(via="operations").update(superseded_at=now)
             items.unverify(item, sent_back="", stale=why)
             items.record("item.stale", item, locked, by=SYSTEM, now=now, reason=why)
             unsettled.append(locked)

@@ -151,6 +151,19 @@ def test_another_owner_undoes_what_was_acknowledged(stage):
     assert state(stage) is ItemState.WAITING
 
 
+def test_a_change_of_owner_told_late_leaves_what_was_acknowledged_since(stage):
+    assign_ownership(system=stage.system, area="budget", user=stage.people.product2, by=stage.people.product, now=NOW)
+    event = Event.objects.filter(topic="systems.ownership-changed").latest("created_at", "pk")
+    acknowledged(stage)
+    assert living(stage, "acknowledgement")[OWNERSHIP][0].attached_at == NOW
+    event.created_at = NOW - timedelta(seconds=1)
+    ask_owners_again(event)
+    assert state(stage) is ItemState.WAITING
+    event.created_at = NOW  # in the same moment nobody can say which came first
+    ask_owners_again(event)
+    assert state(stage) is ItemState.STALE
+
+
 def test_owners_acknowledge_on_the_page_of_the_system_and_over_the_api(stage):
     url = f"/systems/{stage.system.slug}/"
     product, engineer = sign_in(stage.people.product), sign_in(stage.people.engineer)
