@@ -3,14 +3,14 @@
 import pytest
 from django.db import connection
 
-from audit import spanlog
+from audit import spanlog, trail
 from audit.checkpoint import TreeHead, sign
 from audit.models import SpanLog
 from audit.outside import Outside
-from audit.request_verification import verify_requests
+from audit.request_verification import verify_requests, verify_spans
 from audit.signing import signers
 from tests.audit.attacked import NOW, run
-from tests.audit.sending import span
+from tests.audit.sending import chat_trace, span
 from tests.audit.trailing import new_system, send
 
 
@@ -58,3 +58,31 @@ def test_a_head_of_another_history_is_found(signed):
     assert "is not the one that is kept outside" in failing()[0]
     Outside.of(spanlog.LOG).checkpoint.unlink()
     assert "it is not there" in failing()[0]
+
+
+def test_a_changed_span_row_is_named_exactly_and_its_neighbours_are_not(ledger):
+    system = new_system()
+    good, other = chat_trace(request_id="req-good"), chat_trace(request_id="req-other")
+    send(*good, *other, system=system)
+    spanlog.sequence(now=NOW)
+    spanlog.sign_head(now=NOW)
+    assert verify_spans().ok
+    changed = other[2]
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_span DISABLE TRIGGER USER")
+        cursor.execute(
+            "UPDATE audit_span SET tokens_out = 1 WHERE system = %s AND span_id = %s", [system, changed["spanId"]]
+        )
+        assert cursor.rowcount == 1
+    step = verify_spans()
+    assert not step.ok
+    assert step.detail == (
+        f"not as received: span {changed['spanId']} ({changed['name']}) of trace {changed['traceId']}, system {system}"
+    )
+    assert run("verify")[0] == 0, "the leaves are what was signed: only the row lies"
+    code, text = run("verify", "--spans")
+    assert code == 1 and f"span {changed['spanId']}" in text and good[2]["spanId"] not in text
+    (view,) = trail.find(changed["traceId"], system=system)
+    assert trail.check(view) == (
+        False, f"The stored span {changed['name']!r} ({changed['spanId']}) is not the one that was received."
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
-from audit.request_verification import verify_requests
+from audit.request_verification import verify_requests, verify_spans
 from audit.verification import verify_log
 
 
@@ -25,6 +25,12 @@ class Command(BaseCommand):
             help="Only what came after the checkpoints outside the database (seconds, for every few minutes).",
         )
 
+        parser.add_argument(
+            "--spans",
+            action="store_true",
+            help="Also read every stored span and compare it with its leaf: names each that was changed (minutes).",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         failed = []
         try:
@@ -32,6 +38,7 @@ class Command(BaseCommand):
             walked = chain(
                 verify_log(since_checkpoint=recent, report=self.report),
                 verify_requests(heads=not recent, report=self.report_spans),
+                (verify_spans(report=self.report_spans) for _ in range(options["spans"])),
             )
             for number, step in enumerate(walked, start=1):
                 mark = self.style.SUCCESS("ok  ") if step.ok else self.style.ERROR("FAIL")
