@@ -143,11 +143,16 @@ def _record_field(field: RecordField) -> forms.Field:
     return forms.CharField(max_length=500, **about)
 
 
+class _JsonOrNothing(forms.JSONField):
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)  # not the word null
+
+
 class ProbeForm(forms.Form):
     url = forms.URLField(
         max_length=2000, label="Staging address", assume_scheme="https", help_text="Takes an input by POST."
     )
-    example = forms.JSONField(
+    example = _JsonOrNothing(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
         label="An input that fits",

@@ -128,7 +128,8 @@ def test_the_api_returns_the_job_and_later_what_came_back(stage, server):
 def test_the_page_orders_shows_the_job_and_then_the_answers(stage, server):
     client = sign_in(stage.people.engineer)
     page = f"/systems/{stage.release.system.slug}/releases/{stage.release.label}/items/{KEY}/"
-    assert "Send the probe" in client.get(page).content.decode()
+    shown = client.get(page).content.decode()
+    assert "Send the probe" in shown and "null</textarea>" not in shown
     revision = stage.release.items.get(key=KEY).revision
     wrong = client.post(f"{page}act/probe/", {"url": server.url, "headers": "no colon", "revision": revision})
     assert wrong.status_code == 422 and "a colon and a value" in wrong.content.decode()
