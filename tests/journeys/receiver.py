@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -38,7 +39,12 @@ class Receiver:
         return [str(json.loads(body).get("type")) for _, body in self.received]
 
     def all_signed(self, secret: str) -> bool:
+        """By the signature alone: the journey may take longer than the five minutes that a customer allows a message."""
         hook = Webhook(secret)
-        for headers, body in self.received:
-            hook.verify(body, headers)  # raises where the signature does not hold
-        return bool(self.received)
+        return bool(self.received) and all(
+            hook.sign(
+                headers["webhook-id"], datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC), body.decode()
+            )
+            in headers["webhook-signature"].split()
+            for headers, body in self.received
+        )
