@@ -39,7 +39,7 @@ class Receiver:
         return [str(json.loads(body).get("type")) for _, body in self.received]
 
     def all_signed(self, secret: str) -> bool:
-        """By the signature alone: the journey may take longer than the five minutes that a customer allows a message."""
+        """By the signature alone: a journey may take longer than the five minutes a customer allows."""
         hook = Webhook(secret)
         return bool(self.received) and all(
             hook.sign(
