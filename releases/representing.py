@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from audit import canonical
@@ -10,6 +11,7 @@ from audit.environments import production
 from audit.models import Request
 from metrics.judges import representative
 from releases.actions.checklist import attach_evidence
+from releases.locking import lock
 from releases.models import Evidence, Release, Rollout
 from releases.standard.published import definition_of
 from systems.content import questions_in
@@ -27,22 +29,29 @@ def attach_comparison(rollout: Rollout, *, now: datetime) -> Evidence | None:
     """Attached in the name of whoever started the rollout, where the standard asks for it and nothing is attached."""
     release = rollout.release
     asked = any(item.key == KEY and KIND in item.evidence for item in definition_of(release.standard).items)
-    if not asked or release.items.filter(key=KEY, evidence__superseded_at=None, evidence__isnull=False).exists():
+    if not asked or _attached(release):
         return None
     assert rollout.started_by is not None
     found = compare(release, since=rollout.began, until=now)
-    title = f"Golden set beside {found.requests:,} requests: {found.outcome}"
-    return attach_evidence(
-        release_id=release.pk,
-        key=KEY,
-        kind=Evidence.Kind.RECORD,
-        title=title,
-        content=canonical.dumps(canonical.plain(found)),
-        media_type="application/json",
-        by=rollout.started_by,
-        now=now,
-        via="metrics",
-    )
+    with transaction.atomic():
+        lock(release.pk)
+        if _attached(release):  # by somebody, while this was compared: they may have it verified by now
+            return None
+        return attach_evidence(
+            release_id=release.pk,
+            key=KEY,
+            kind=Evidence.Kind.RECORD,
+            title=f"Golden set beside {found.requests:,} requests: {found.outcome}",
+            content=canonical.dumps(canonical.plain(found)),
+            media_type="application/json",
+            by=rollout.started_by,
+            now=now,
+            via="metrics",
+        )
+
+
+def _attached(release: Release) -> bool:
+    return Evidence.objects.filter(item__release=release, item__key=KEY, superseded_at=None).exists()
 
 
 def compare(release: Release, *, since: datetime, until: datetime) -> representative.Report:

@@ -11,6 +11,7 @@ from audit import derivation, spanlog, vault
 from audit.ingest.otlp import decode_json
 from audit.ingest.receive import receive
 from audit.models import SideEnvironment
+from releases import representing
 from releases.models import Rollout
 from releases.representing import KEY, attach_comparison, beside_production, compare
 from tests.audit import sending
@@ -57,6 +58,22 @@ def test_requests_unlike_the_golden_set_are_said_and_attached_once(running):
     assert evidence.attached_by == running.people.operator, "so another person verifies it"
     assert attach_comparison(rollout, now=timezone.now()) is None
     assert running.release.items.get(key=KEY).evidence.count() == 1
+
+
+def test_what_was_attached_while_it_was_compared_stays(running, monkeypatch):
+    """Two workers at once: the second would take back what somebody verified meanwhile."""
+    rollout = Rollout.objects.select_related("release__system", "release__standard", "started_by").get()
+    first = []
+
+    def overtaken(release, **times):
+        found = compare(release, **times)
+        monkeypatch.setattr(representing, "compare", compare)
+        first.append(attach_comparison(rollout, now=timezone.now()))
+        return found
+
+    monkeypatch.setattr(representing, "compare", overtaken)
+    assert attach_comparison(rollout, now=timezone.now()) is None
+    assert list(running.release.items.get(key=KEY).evidence.all()) == first
 
 
 def test_without_requests_it_is_unknown(running):
