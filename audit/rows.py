@@ -1,7 +1,8 @@
 """The rows of the decision log, streamed in order, in the shape that a walk takes. For millions of them: no objects."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from django.db import transaction
@@ -27,20 +28,21 @@ def feed(walk: Walk, connection: BaseDatabaseWrapper, *, report: Callable[[int],
     """Walk all entries from where `walk` stands to the end of the log. Returns their leaf hashes, 32 bytes each."""
     hashes = bytearray()
     columns = len(Leaf._fields)
-    for row in stream(connection, _ENTRIES, [walk.tree.size]):
-        leaf = Leaf._make(row[:columns])
-        text, stored, salt, payload = row[columns:]
-        if leaf.index != walk.tree.size:
-            raise LogError(f"it is missing; the next one is entry {leaf.index}", index=walk.tree.size)
-        if leaf.text() != text:
-            raise LogError("its columns say something else than its leaf", index=leaf.index)
-        hashes += walk.add(leaf, text.encode(), salt, payload, stored)
-        if leaf.index % REPORT_EVERY == 0:
-            report(leaf.index)
+    with closing(stream(connection, _ENTRIES, [walk.tree.size])) as rows:
+        for row in rows:
+            leaf = Leaf._make(row[:columns])
+            text, stored, salt, payload = row[columns:]
+            if leaf.index != walk.tree.size:
+                raise LogError(f"it is missing; the next one is entry {leaf.index}", index=walk.tree.size)
+            if leaf.text() != text:
+                raise LogError("its columns say something else than its leaf", index=leaf.index)
+            hashes += walk.add(leaf, text.encode(), salt, payload, stored)
+            if leaf.index % REPORT_EVERY == 0:
+                report(leaf.index)
     return bytes(hashes)
 
 
-def stream(connection: BaseDatabaseWrapper, query: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+def stream(connection: BaseDatabaseWrapper, query: str, values: Sequence[Any]) -> Generator[tuple[Any, ...]]:
     """Rows of one query by a cursor in the server: one snapshot, and never more than two batches in memory.
 
     The database fetches the next batch while the caller works on this one: each has a processor to itself."""

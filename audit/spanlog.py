@@ -6,7 +6,7 @@ outside the database (audit.outside) is never ahead of it after a crash, and a d
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -72,12 +72,14 @@ def _sign(now: datetime) -> TreeHead | None:
         return None
     # 2. From the last signed tree over every new leaf; on the way it must agree with the anchor.
     growing = _Tree(last)
-    for batch in SpanBatch.objects.filter(first_index__gte=growing.size).order_by("first_index").iterator():
-        if batch.first_index != growing.size:
-            raise NoteError(f"the batch that begins with span {growing.size} is missing")
-        growing.extend(bytes(batch.leaves))
-        if anchor and growing.size == anchor.size and growing.root() != anchor.root:
-            raise NoteError(f"a span below {anchor.size} was changed: the head kept outside has another root")
+    new: Any = SpanBatch.objects.filter(first_index__gte=growing.size).order_by("first_index")
+    with closing(new.iterator()) as batches:  # the cursor does not wait for the error to be forgotten
+        for batch in batches:
+            if batch.first_index != growing.size:
+                raise NoteError(f"the batch that begins with span {growing.size} is missing")
+            growing.extend(bytes(batch.leaves))
+            if anchor and growing.size == anchor.size and growing.root() != anchor.root:
+                raise NoteError(f"a span below {anchor.size} was changed: the head kept outside has another root")
     if growing.size != log.size:
         raise NoteError(f"the log counts {log.size} spans, its batches {growing.size}")
     # 3. Sign, keep outside, publish.
@@ -206,19 +208,20 @@ def verify_heads(*, report: Callable[[int, int], None] = lambda done, size: None
     keys = public_keys(log.origin)
     waiting = {row.size: row for row in SpanCheckpoint.objects.order_by("size")}
     heads, last, tree = len(waiting), max(waiting, default=0), _Tree(None)
-    batches = SpanBatch.objects.filter(first_index__isnull=False).order_by("first_index")
-    for batch in batches.only("first_index", "leaves").iterator(chunk_size=200):
-        if batch.first_index != tree.size:
-            raise NoteError(f"the batch that begins with span {tree.size} is missing")
-        tree.extend(bytes(batch.leaves))
-        report(tree.size, log.size)
-        if row := waiting.pop(tree.size, None):
-            signed = verify(row.note, keys)
-            if (signed.size, signed.root) != (tree.size, tree.root()) or bytes(row.root) != signed.root:
-                raise NoteError(f"the head of {tree.size} spans is not what was signed: a span below it was changed")
-        if len(tree.tiles) >= _AT_ONCE:
-            _compare(tree.tiles, last)
-            tree.tiles.clear()
+    numbered: Any = SpanBatch.objects.filter(first_index__isnull=False).order_by("first_index")
+    with closing(numbered.only("first_index", "leaves").iterator(chunk_size=200)) as batches:
+        for batch in batches:
+            if batch.first_index != tree.size:
+                raise NoteError(f"the batch that begins with span {tree.size} is missing")
+            tree.extend(bytes(batch.leaves))
+            report(tree.size, log.size)
+            if row := waiting.pop(tree.size, None):
+                signed = verify(row.note, keys)
+                if (signed.size, signed.root) != (tree.size, tree.root()) or bytes(row.root) != signed.root:
+                    raise NoteError(f"the head of {tree.size} spans is not what was signed: a span of it was changed")
+            if len(tree.tiles) >= _AT_ONCE:
+                _compare(tree.tiles, last)
+                tree.tiles.clear()
     _compare(tree.tiles, last)
     if waiting:
         raise NoteError(f"the log ends at {tree.size} spans; a head of {min(waiting)} was signed")
