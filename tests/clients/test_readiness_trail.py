@@ -124,11 +124,11 @@ def test_it_neither_blocks_nor_raises_while_nobody_listens():
     for _ in range(1000):
         with trail.request("one"):
             pass
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 2
     assert trail.dropped >= 980, "what does not fit is counted"
     began = time.perf_counter()
     trail.close(1)
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 3
 
 
 def test_an_exception_marks_the_span_and_passes_on():
@@ -158,7 +158,7 @@ def test_it_needs_nothing_but_the_standard_library():
 
 
 def _until(said: Any) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 10
     while not said():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -86,7 +86,7 @@ def test_with_the_broker_away_nothing_is_lost_and_nobody_waits(absent_broker, tr
     began = time.monotonic()
     jobs = [enqueue("tests.work", key=f"away:{n}", now=timezone.now(), args={"file": str(file)}) for n in range(20)]
     emit("tests.happened", subject="x:1", payload={"file": str(file)}, now=timezone.now())
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 3
     assert not Job.objects.exclude(woken_at=None).exists()
 
     absent_broker.start()

@@ -109,7 +109,9 @@ def test_after_every_bad_server_the_worker_does_its_next_job(
         monkeypatch.setattr(locations.egress, "Limits", lambda limits=limits, **_: limits)
         with hostile.serving(answer) as port:
             source = make_source("json_http", location=f"http://127.0.0.1:{port}/r.json", **CONFIG)
+            began = time.monotonic()
             ended(work(waiting_for(source, scene), scene), outcome, words)
+            assert time.monotonic() - began < 3
     assert not EvaluationRun.objects.exists()
     monkeypatch.setattr(locations.egress, "Limits", real)
     with hostile.serving(hostile.plain((INSPECT / f"{BETTER}.json").read_bytes())) as port:
@@ -162,10 +164,10 @@ def test_a_part_of_another_kind_is_refused_or_read_and_never_stumbled_over(
 def test_a_file_that_says_it_had_a_billion_results_is_refused_at_once() -> None:
     found = promptfoo_file()
     found["results"]["stats"]["successes"] = 10**12
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(Unreadable, match="counts 1000000000"):
         evaluation.parse("promptfoo", packed(found))
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("name", ["a\0b", "half \ud800"])

@@ -104,7 +104,7 @@ def test_a_run_from_start_to_kill_and_back(data: Path) -> None:
         assert pool
         worker.kill()
         assert "killed by SIGKILL" in up.wait_for("worker ended .* at once")
-        until(lambda: not any(process.is_running() for process in pool), 30, "the pool outlived its worker")
+        until(lambda: not any(process.is_running() for process in pool), 5, "the pool outlived its worker")
         until(lambda: up.named("celery -A readiness worker"), 10, "no new worker")
 
         # While requests come in, a web process is killed, then the database, then the supervisor: nothing stays.

@@ -278,6 +278,6 @@ def test_taking_answers_away_never_makes_a_pass(seed: int, first: int, length: i
 
 def test_a_day_of_minutes_is_judged_quickly() -> None:
     windows, live = hours(24, requests=50), hours(24, requests=450)
-    started = time.perf_counter()
+    started = time.process_time()
     assert decide(windows, baseline=live).outcome == "pass"
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 1

@@ -205,11 +205,11 @@ def test_ten_thousand_cases_are_judged_in_two_seconds_and_300_mb(kind: str) -> N
     other = [str(Decimal(n * 104729 % step) / step) if step > 2 else str(n % 3 % 2) for n in range(10_000)]
     candidate, baseline = run(list(scores)), run(list(other))
     judge(candidate, baseline, replace(BARS, resamples=10))
-    started = time.perf_counter()
+    started = time.process_time()
     verdict = judge(candidate, baseline, BARS)
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     assert verdict.cases == 10_000
-    assert took < 10, f"{took:.2f} s"  # the goal is 2 s, with this machine to itself (bench/)
+    assert took < 4, f"{took:.2f} s"  # the goal is 2 s, with this machine to itself (bench/)
     tracemalloc.start()
     judge(candidate, baseline, BARS)
     peak = tracemalloc.get_traced_memory()[1]
