@@ -46,7 +46,7 @@ class Standing:
 
 
 def standing(release: Release, question: Question, *, now: datetime) -> Standing:
-    """Gathers the facts afresh and judges them. Nothing here is remembered between two calls."""
+    """Gathers the facts and judges them. Between two calls only what nobody wrote is remembered (releases.state)."""
     rows = read(release)
     facts = gather(release, question, now=now, rows=rows)
     bars = release_bars(release.policy.body)

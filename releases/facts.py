@@ -1,4 +1,4 @@
-"""The one place that turns rows into facts. All is read afresh from the table where it lives; nothing is copied up.
+"""The one place that turns rows into facts. All is read from the table where it lives; nothing is copied up.
 
 What cannot be read becomes None, and the gate says no to it. Nothing in here decides anything.
 """
