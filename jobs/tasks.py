@@ -29,7 +29,8 @@ def job_task(name: str) -> Callable[[Callable[..., None]], Task]:
     """Makes `fn(*, now, **args)` a Celery task that runs the job whose id it is given.
 
     An exception whose `permanent` is true ends the job at once; any other is tried again, later and later, and parked
-    after the third time. The body runs outside of a transaction: it takes its own.
+    after the third time. The body runs outside of a transaction: it takes its own. Who has something to put right when
+    a job ends without having been done handles the event `jobs.gave-up.<task>`.
     """
 
     def decorate(fn: Callable[..., None]) -> Task:
@@ -72,6 +73,7 @@ def _claim(job_id: str, message: str, now: datetime) -> Job | None:
             if job.attempts >= MAX_ATTEMPTS:
                 job.state, job.deadline, job.finished_at, job.error = Job.State.PARKED, None, now, LOST
                 job.save()
+                _gave_up(job, now)
                 return None
         elif job.state != Job.State.QUEUED or job.run_after > now + timedelta(seconds=1):
             return None
@@ -104,7 +106,18 @@ def _failed(job: Job, error: Exception) -> None:
     else:
         result |= {"state": Job.State.QUEUED, "run_after": now + timedelta(seconds=5 * 4**attempts)}
         log.warning("%s will be tried again: %s", job, error)
-    _ours(job).update(**result)
+    with transaction.atomic():
+        if _ours(job).update(**result) and result.get("state") in FAILED:
+            job.attempts, job.error = attempts, result["error"]
+            _gave_up(job, now)
+
+
+def _gave_up(job: Job, now: datetime) -> None:
+    """In the transaction that ends the job. Most work leaves nothing behind, and nobody is told."""
+    topic = f"jobs.gave-up.{job.task}"
+    if outbox.handlers(topic):
+        payload = {"args": job.args, "attempts": job.attempts, "error": job.error}
+        outbox.emit(topic, subject=job.key, payload=payload, now=now)
 
 
 @shared_task(name="jobs.tick")
@@ -140,7 +153,11 @@ def requeue_lost(*, now: datetime) -> None:
             change: dict[str, Any] = {"state": Job.State.PARKED, "finished_at": now}
         else:
             change = {"state": Job.State.QUEUED, "run_after": now, "woken_at": None}
-        lost.filter(pk=job.pk).update(attempts=job.attempts + 1, deadline=None, error=LOST, **change)
+        job.attempts, job.error = job.attempts + 1, LOST
+        with transaction.atomic():
+            changed = lost.filter(pk=job.pk).update(attempts=job.attempts, deadline=None, error=LOST, **change)
+            if changed and change["state"] == Job.State.PARKED:
+                _gave_up(job, now)
     waiting = Job.objects.filter(
         Q(woken_at=None) | Q(woken_at__lt=now - WAKE_AGAIN), state=Job.State.QUEUED, run_after__lte=now
     )

@@ -3,6 +3,8 @@
 from jobs.models import Event
 from jobs.outbox import on
 from jobs.queue import enqueue
+from releases.actions.probing import TASK as PROBE
+from releases.actions.probing import give_up
 from releases.feeding import feed, unsettle_ownership
 from releases.judging import JUDGED, aim_sources
 from releases.models import Decision, Release
@@ -69,3 +71,10 @@ def feed_ownership(event: Event) -> None:
 @on("systems.ownership-changed")
 def ask_owners_again(event: Event) -> None:
     unsettle_ownership(event.payload["system"], event.payload["area"], now=event.created_at)
+
+
+@on(f"jobs.gave-up.{PROBE}")
+def fail_probe(event: Event) -> None:
+    """The job was parked, or failed for good: the probe says so, and the headers kept for it are erased."""
+    lost = event.payload
+    give_up(attempts=lost["attempts"], error=lost["error"], now=event.created_at, **lost["args"])

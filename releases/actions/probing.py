@@ -3,6 +3,7 @@
 1. Ordering asks the rules before anything leaves the house, and writes the row, the job and the entry together.
 2. The worker sends outside of any transaction. A worker that is killed sends again: the inputs change nothing.
 3. One transaction attaches what came back, whatever it was, and closes the probe: of two workers one does.
+4. A job that is given up closes it too, so that no login outlives the probe that it was for.
 """
 
 import json
@@ -151,6 +152,13 @@ def _attach(ordered: ContractProbe, found: probe.Probe, content: bytes, now: dat
         by=ordered.asked_by,
         now=now,
     )
+
+
+def give_up(*, probe_id: str, attempts: int, error: str, now: datetime) -> None:
+    """Its job ended without an answer (each worker was lost, say): it failed, and what was kept for it is erased."""
+    ordered = ContractProbe.objects.select_related("item__release__system").filter(pk=probe_id).first()
+    if ordered:
+        _fail(ordered, f"Tried {attempts} times without an end, and given up. {error}", now=now)
 
 
 def _fail(ordered: ContractProbe, error: str, *, now: datetime) -> None:

@@ -25,6 +25,7 @@ def probing(
         "reason": " ".join(reason[:1]),
         "form": None if reason else ProbeForm(posted, auto_id="id_probe_%s"),
         "url": release_url(release, "item-act", key=item.key, act="probe"),
+        "page_url": release_url(release, "item", key=item.key),
         "probes": [shown(release, one) for one in item.probes.select_related("evidence", "asked_by")[:SHOWN]],
     }
 

@@ -195,9 +195,13 @@ def _probe(request: HttpRequest, common: dict[str, Any]) -> None:
 
 @require_GET
 def probe(request: HttpRequest, slug: str, label: str, key: str, probe: UUID) -> HttpResponse:
-    """One contract probe as a fragment that asks for itself again while it runs."""
+    """One contract probe as a fragment that asks for itself again while it runs, and says when it has ended."""
     release = find(request, slug, label)
-    return render(request, "releases/parts/probe.html", {"one": shown(release, find_probe(release, key, probe))})
+    one = shown(release, find_probe(release, key, probe))
+    response = render(request, "releases/parts/probe.html", {"one": one})
+    if not one["running"]:
+        response["HX-Trigger"] = "probe-ended"  # the evidence above it is fetched again
+    return response
 
 
 @require_GET

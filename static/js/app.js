@@ -41,7 +41,12 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 document.addEventListener("htmx:sendError", () => toast("The server did not answer. Nothing was changed; try again."));
-document.addEventListener("htmx:afterSettle", (event) => enliven(event.target));
+document.addEventListener("htmx:afterSettle", (event) => {
+  enliven(event.target);
+  // What is shown is newer than the page: forms that say which revision was seen say this one.
+  const { revision } = event.target.dataset;
+  if (revision) for (const input of all("input[name=revision]")) input.value = revision;
+});
 
 // Passkeys at sign-in and in the account's pages are allauth's script: its refusals become toasts too.
 document.addEventListener("allauth.error", (event) => {

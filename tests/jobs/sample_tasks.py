@@ -49,3 +49,8 @@ def second(event: Event) -> None:
 @on("tests.other")
 def other(event: Event) -> None:
     note(event.payload["file"], f"other {event.subject}")
+
+
+@on("jobs.gave-up.tests.fail")
+def gave_up(event: Event) -> None:
+    """Somebody listens: without, the event is not even written."""

@@ -4,10 +4,10 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from jobs.models import Job, Slot
+from jobs.models import Event, Job, Slot
 from jobs.queue import enqueue
 from jobs.schedule import Schedule
-from jobs.tasks import MAX_ATTEMPTS, RUN_LIMIT, clean, requeue_lost, take
+from jobs.tasks import LOST, MAX_ATTEMPTS, RUN_LIMIT, clean, requeue_lost, take
 from tests.factories import NOW
 from tests.jobs.sample_tasks import fail, work
 
@@ -64,6 +64,26 @@ def test_a_lost_run_is_queued_again_after_its_deadline_and_parked_in_the_end(tmp
         assert job.attempts == attempt
     assert job.state == "parked"
     assert "lost" in job.error
+
+
+@pytest.mark.parametrize("attempts", [0, MAX_ATTEMPTS - 1])
+def test_who_listens_hears_of_a_job_that_is_given_up_and_only_then(attempts):
+    """In each of the three ways in which a job ends without having been done. Nobody listens to `tests.work`."""
+    now = timezone.now()
+    errors = {"raised": "OSError: Not now.", "lost": LOST, "came-back": LOST}
+    jobs = {key: enqueue("tests.fail", key=key, now=now, args={"permanent": False}) for key in errors}
+    enqueue("tests.work", key="unheard", now=now, args={"file": ""})
+    Job.objects.update(attempts=attempts)
+    run(fail, jobs["raised"])
+    Job.objects.exclude(key="raised").update(state="running", started_at=now, deadline=now, claim="message")
+    fail.apply(kwargs={"job_id": str(jobs["came-back"].pk)}, task_id="message")
+    requeue_lost(now=now + timedelta(seconds=1))
+    last = attempts == MAX_ATTEMPTS - 1
+    assert set(Job.objects.values_list("state", flat=True)) == ({"parked"} if last else {"queued"})
+    whole = {"args": {"permanent": False}, "attempts": MAX_ATTEMPTS}
+    heard = {event.subject: event.payload for event in Event.objects.filter(topic="jobs.gave-up.tests.fail")}
+    assert heard == ({key: whole | {"error": error} for key, error in errors.items()} if last else {})
+    assert not Event.objects.filter(topic="jobs.gave-up.tests.work").exists()
 
 
 def test_who_was_taken_for_lost_no_longer_writes_the_result(tmp_path, monkeypatch):

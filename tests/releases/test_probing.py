@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from audit import ledger, vault
+from jobs import tasks
 from jobs.models import Event, Job
 from releases.actions import probing
 from releases.errors import InvalidInput, Refused
@@ -98,6 +99,33 @@ def test_an_address_that_became_private_is_not_asked_and_the_probe_says_so(serve
     assert ledger.entries(subject=probe.item.subject).filter(kind="item.probe-failed").count() == 1
 
 
+def given_up(probe):
+    """What workers do with its job when it is past every try, and then with what that says to others."""
+    tasks.requeue_lost(now=NOW + timedelta(days=1))
+    tasks.relay(now=NOW + timedelta(days=1))
+    for job in Job.objects.filter(task="jobs.handle", state="queued"):
+        tasks.handle.run(job_id=str(job.pk))
+    probe.refresh_from_db()
+    return Job.objects.get(key=probe.job_key)
+
+
+def test_a_probe_whose_workers_are_lost_fails_and_its_headers_are_erased(stage, server, order):
+    probe = order(headers={"Authorization": "Bearer staging"})
+    deadline = NOW + tasks.RUN_LIMIT
+    Job.objects.filter(key=probe.job_key).update(state="running", attempts=1, started_at=NOW, deadline=deadline)
+    assert given_up(probe).state == "queued" and probe.outcome == "running" and probe.sealed
+    Job.objects.filter(key=probe.job_key).update(state="running", attempts=2, started_at=NOW, deadline=deadline)
+    assert given_up(probe).state == "parked"
+    assert (probe.outcome, probe.sealed, probe.finished_at) == ("failed", "", NOW + timedelta(days=1))
+    assert probe.error == "Tried 3 times without an end, and given up. The worker was lost while it ran."
+    assert ledger.entries(subject=probe.item.subject).filter(kind="item.probe-failed").count() == 1
+    shown = sign_in(stage.people.engineer).get(
+        f"/systems/{stage.system.slug}/releases/{stage.release.label}/items/{KEY}/probes/{probe.pk}/"
+    )
+    assert "given up" in shown.content.decode() and shown["HX-Trigger"] == "probe-ended"
+    assert order(now=NOW + timedelta(days=2)).outcome == "running"
+
+
 def test_a_wrong_example_and_a_private_address_are_refused_at_once(order, settings):
     with pytest.raises(InvalidInput, match="fits the pinned input schema"):
         order(example=[1])
@@ -138,7 +166,14 @@ def test_the_page_orders_shows_the_job_and_then_the_answers(stage, server):
     part = f"{page}probes/{probe.pk}/"
     running = client.get(part).content.decode()
     assert f'hx-get="{part}"' in running and "<progress" in running
+    assert "HX-Trigger" not in client.get(part)
     worked(probe)
-    done = client.get(part).content.decode()
-    assert "hx-get" not in done and probe.evidence.title in done and "cut JSON" in done
+    ended = client.get(part)
+    done = ended.content.decode()
+    assert (
+        ended["HX-Trigger"] == "probe-ended"
+        and "hx-get" not in done
+        and probe.evidence.title in done
+        and "cut JSON" in done
+    )
     assert probe.evidence.title in client.get(page).content.decode()
