@@ -40,3 +40,10 @@ def test_every_page_can_be_reached_from_the_readme():
             inside = sorted(target.glob("*.md")) if target.is_dir() else [target]
             waiting += [one for one in inside if one.suffix == ".md" and one.exists()]
     assert not set(PAGES) - seen, "nobody finds these"
+
+
+def test_no_command_of_the_documentation_escapes_being_run():
+    """tests/journeys/test_demo.py runs the blocks that name `$READINESS_URL`."""
+    for page in PAGES:
+        for block in re.findall(r"^```\w*\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            assert "curl" not in block or "$READINESS_URL" in block, f"{page.name}: {block}"

@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,10 +112,9 @@ TOKEN = """
 from django.utils import timezone
 from accounts.actions import issue_token
 from accounts.models import ApiToken, User
-scopes = sorted(set(ApiToken.Scope.values) - {"ingest"})
 people = {user.email.split("@")[0]: user for user in User.objects.filter(is_demo=True)}
-print(issue_token(owner=people["engineer"], name="Docs", scopes=scopes, system="support-assistant",
-                  by=people["admin"], now=timezone.now())[1])
+print(issue_token(owner=people["engineer"], name="Docs", scopes=ApiToken.Scope.values, system="support-assistant",
+                  environment="production", by=people["admin"], now=timezone.now())[1])
 """
 
 
@@ -134,16 +135,40 @@ def commands() -> Iterator[tuple[str, str]]:
                 yield f"{page.relative_to(CHECKOUT)}-{number}", block
 
 
-def test_what_the_documentation_tells_to_run_works(demo: Up, token: str) -> None:
+@pytest.fixture
+def staging() -> Iterator[str]:
+    """The demo's application once more, which a probe may ask whatever it likes."""
+    command = [sys.executable, "-m", "demo.stub_app", "--release", "2026.11.3"]
+    with subprocess.Popen(command, cwd=CHECKOUT, env=CLEAN, stdout=subprocess.PIPE, text=True) as application:
+        assert application.stdout
+        yield application.stdout.readline().strip()
+        application.terminate()
+
+
+def test_what_the_documentation_tells_to_run_works(demo: Up, token: str, staging: str) -> None:
     variables = CLEAN | {"READINESS_URL": f"http://localhost:{demo.port}", "READINESS_TOKEN": token}
+    variables |= {"STAGING_URL": staging, "STAGING_TOKEN": "its-own"}
     blocks = dict(commands())
-    assert "docs/how-to/api.md-1" in blocks
+    assert {"docs/how-to/api.md-1", "docs/how-to/instrument.md-2", "docs/how-to/instrument.md-3"} <= set(blocks)
+    said = {}
     for name, block in blocks.items():
         done = subprocess.run(
             ["sh", "-euc", block], cwd=CHECKOUT, env=variables, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
-        assert not done.stdout or isinstance(json.loads(done.stdout), dict), name
+        said[name] = json.loads(done.stdout) if done.stdout else {}
+        assert isinstance(said[name], dict), name
+    check, probe = said["docs/how-to/instrument.md-2"], said["docs/how-to/instrument.md-3"]
+    assert not check["valid"] and {one["path"] for one in check["violations"]} >= {"/answer"}
+    assert probe["outcome"] == "running"
+    address = f"/api/releases/support-assistant:2026.11.3/items/contracts.violations-rejected/probe/{probe['id']}"
+    asked = urllib.request.Request(variables["READINESS_URL"] + address, headers={"Authorization": f"Bearer {token}"})
+    deadline = time.monotonic() + 60
+    while probe["outcome"] == "running" and time.monotonic() < deadline:
+        with urllib.request.urlopen(asked) as answer:
+            probe = json.loads(answer.read())
+        time.sleep(0.2)
+    assert (probe["outcome"], probe["heard"]["control"]["outcome"]) == ("recorded", "accepted"), probe
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "dark"), (390, "light")])
