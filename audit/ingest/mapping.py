@@ -7,11 +7,12 @@ redaction, prices and contract come after.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from types import SimpleNamespace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
 
 from audit.ingest import names
 from audit.ingest.wire import WireSpan
@@ -54,79 +55,60 @@ _TRACELOOP = {"workflow": "chain", "task": "chain", "agent": "agent", "tool": "t
 KINDS = frozenset({*_OPERATIONS.values(), *_OPENINFERENCE.values(), "request", "other"})
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(msgspec.Struct):
     kind: str
-    component: str
-    request_id: str
-    release: str
-    system_label: str
-    environment_label: str
-    tenant: str
-    prompt_name: str
-    prompt_version: str
-    prompt_hash: str
-    prompt_hash_source: str  # claimed, recomputed, mismatch (a template came that has another hash), or empty
-    model_requested: str
-    model_answered: str
-    provider: str
-    response_id: str
-    tokens_in: int | None
-    tokens_out: int | None
-    tokens_cached: int | None
-    claimed_cost_usd: Decimal | None
-    source_ids: list[str] | None  # None: says nothing about sources; empty: searched and found none
-    input_valid: bool | None
-    output_valid: bool | None
-    input_text: str | None
-    output_text: str | None
-    failed: bool
-    error_type: str
-    retries: int | None
-    timed_out: bool
-    fallback: str
-    handoff: bool
+    component: str = ""
+    request_id: str = ""
+    release: str = ""
+    system_label: str = ""
+    environment_label: str = ""
+    tenant: str = ""
+    prompt_name: str = ""
+    prompt_version: str = ""
+    prompt_hash: str = ""
+    prompt_hash_source: str = ""  # claimed, recomputed, mismatch (a template came that has another hash), or empty
+    model_requested: str = ""
+    model_answered: str = ""
+    provider: str = ""
+    response_id: str = ""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    tokens_cached: int | None = None
+    claimed_cost_usd: Decimal | None = None
+    source_ids: list[str] | None = None  # None: says nothing about sources; empty: searched and found none
+    input_valid: bool | None = None
+    output_valid: bool | None = None
+    input_text: str | None = None
+    output_text: str | None = None
+    failed: bool = False
+    error_type: str = ""
+    retries: int | None = None
+    timed_out: bool = False
+    fallback: str = ""
+    handoff: bool = False
 
 
 def read_span(span: WireSpan) -> Reading:
     own = span.attributes
-    both = {**span.resource, **own} if span.resource else own
-    said = names.among(tuple(both))
-    error_type = _error_type(span)
-    prompt_hash, prompt_hash_source = _prompt_hash(own, said)
+    said = {**span.resource, **own} if span.resource else own
+    places = places_among(tuple(span.resource), tuple(own))
     kind = _kind(span)
-    return Reading(
-        kind=kind,
-        component=_text(both, said.COMPONENT) or kind,
-        request_id=_text(own, said.REQUEST_ID),
-        release=_text(both, said.RELEASE),
-        system_label=_text(both, said.SYSTEM),
-        environment_label=_text(both, said.ENVIRONMENT),
-        tenant=_text(both, said.TENANT),
-        prompt_name=_text(own, said.PROMPT_NAME),
-        prompt_version=_text(own, said.PROMPT_VERSION),
-        prompt_hash=prompt_hash,
-        prompt_hash_source=prompt_hash_source,
-        model_requested=_text(own, said.MODEL_REQUESTED),
-        model_answered=_text(own, said.MODEL_ANSWERED),
-        provider=_VERCEL_PROVIDER.sub(r"\1", _text(own, said.PROVIDER)),
-        response_id=_response_id(own, said),
-        tokens_in=_count(own, said.TOKENS_IN),
-        tokens_out=_count(own, said.TOKENS_OUT),
-        tokens_cached=_count(own, said.TOKENS_CACHED),
-        claimed_cost_usd=_money(own, said),
-        source_ids=_source_ids(own, said),
-        input_valid=_truth(own, said.INPUT_VALID),
-        output_valid=_truth(own, said.OUTPUT_VALID),
-        input_text=_text(own, said.INPUT_TEXT) or None,
-        output_text=_output_text(own, kind),
-        failed=span.status == 2 or bool(error_type),
-        error_type=error_type or ("error" if span.status == 2 else ""),
-        retries=_count(own, said.RETRIES),
-        timed_out=bool(_truth(own, said.TIMED_OUT)) or bool(_TIMEOUT.search(error_type)),
-        fallback=_label(own, said.FALLBACK),
-        handoff=_label(own, said.HANDOFF) != "",
-    )
+    reading = Reading(kind)
+    for name, read, keys in places.fields:
+        setattr(reading, name, read(said, keys))
+    reading.component = reading.component or kind
+    if reading.provider:
+        reading.provider = _VERCEL_PROVIDER.sub(r"\1", reading.provider)
+    if reading.prompt_hash or places.template:
+        reading.prompt_hash, reading.prompt_hash_source = _prompt_hash(reading.prompt_hash, _text(own, places.template))
+    reading.response_id = reading.response_id or _id_in_answer(own)
+    if places.output:
+        reading.output_text = _output_text(own, places.output, kind)
+    error_type = reading.error_type or _error_in_events(span)
+    reading.failed = span.status == 2 or error_type != ""
+    reading.error_type = error_type or ("error" if span.status == 2 else "")
+    reading.timed_out = reading.timed_out or (error_type != "" and _TIMEOUT.search(error_type) is not None)
+    return reading
 
 
 def _kind(span: WireSpan) -> str:
@@ -154,7 +136,11 @@ def _vercel_kind(operation: str) -> str:
     return "embedding" if operation.startswith("ai.embed") else "model"
 
 
-def _first(attributes: Mapping[str, Any], keys: Sequence[str]) -> Any:
+type Keys = tuple[str, ...]
+type Read = Callable[[Mapping[str, Any], Keys], Any]
+
+
+def _first(attributes: Mapping[str, Any], keys: Keys) -> Any:
     for key in keys:
         value = attributes.get(key)
         if value not in (None, "", []):
@@ -162,10 +148,8 @@ def _first(attributes: Mapping[str, Any], keys: Sequence[str]) -> Any:
     return None
 
 
-def _text(attributes: Mapping[str, Any], keys: Sequence[str]) -> str:
+def _text(attributes: Mapping[str, Any], keys: Keys) -> str:
     """Headers come as lists of one, versions as numbers."""
-    if not keys:
-        return ""
     value = _first(attributes, keys)
     if isinstance(value, list):
         value = value[0]
@@ -174,13 +158,21 @@ def _text(attributes: Mapping[str, Any], keys: Sequence[str]) -> str:
     return "" if value is None else str(value)
 
 
-def _label(attributes: Mapping[str, Any], keys: Sequence[str]) -> str:
+def _text_or_none(attributes: Mapping[str, Any], keys: Keys) -> str | None:
+    return _text(attributes, keys) or None
+
+
+def _label(attributes: Mapping[str, Any], keys: Keys) -> str:
     """True, or which one it was; "false" and the like say no."""
     text = _text(attributes, keys)
     return "" if text.lower() in ("false", "0", "none", "no") else text
 
 
-def _count(attributes: Mapping[str, Any], keys: Sequence[str]) -> int | None:
+def _said_so(attributes: Mapping[str, Any], keys: Keys) -> bool:
+    return _label(attributes, keys) != ""
+
+
+def _count(attributes: Mapping[str, Any], keys: Keys) -> int | None:
     """A whole number from zero up that a column can hold; anything else is unknown, and the next name is asked."""
     for key in keys:
         value = attributes.get(key)
@@ -193,63 +185,34 @@ def _count(attributes: Mapping[str, Any], keys: Sequence[str]) -> int | None:
     return None
 
 
-def _truth(attributes: Mapping[str, Any], keys: Sequence[str]) -> bool | None:
-    value = _first(attributes, keys) if keys else None
+def _truth(attributes: Mapping[str, Any], keys: Keys) -> bool | None:
+    value = _first(attributes, keys)
     if value is None or isinstance(value, bool):
         return value
     return {"true": True, "false": False, "1": True, "0": False}.get(str(value).lower())
 
 
-def _money(attributes: Mapping[str, Any], said: SimpleNamespace) -> Decimal | None:
-    if not said.COST_USD:
-        return None
+def _true(attributes: Mapping[str, Any], keys: Keys) -> bool:
+    return _truth(attributes, keys) is True
+
+
+def _money(attributes: Mapping[str, Any], keys: Keys) -> Decimal | None:
     try:
-        usd = Decimal(_text(attributes, said.COST_USD) or "NaN")
+        usd = Decimal(_text(attributes, keys) or "NaN")
     except InvalidOperation:
         return None
     return usd if usd.is_finite() and 0 <= usd < 1_000_000 else None
 
 
-def _error_type(span: WireSpan) -> str:
-    if said := _text(span.attributes, names.ERROR_TYPE):
-        return said
-    if span.status == 2:
-        for event in reversed(span.events):
-            if said := _text(event.attributes, names.ERROR_TYPE):
-                return said
-    return ""
-
-
-def _prompt_hash(attributes: Mapping[str, Any], said: SimpleNamespace) -> tuple[str, str]:
-    """The hash of the prompt version, and how we know it: a template that came along is hashed again."""
-    claimed = _text(attributes, said.PROMPT_HASH)
-    if match := _SHA256.fullmatch(claimed):
-        claimed = f"sha256:{match[1].lower()}"
-    if template := _text(attributes, said.PROMPT_TEMPLATE):
-        recomputed = "sha256:" + hashlib.sha256(template.encode()).hexdigest()
-        return recomputed, "recomputed" if claimed in ("", recomputed) else "mismatch"
-    return claimed, "claimed" if claimed else ""
-
-
-def _response_id(attributes: Mapping[str, Any], said: SimpleNamespace) -> str:
-    if text := _text(attributes, said.RESPONSE_ID):
-        return text
-    answer = attributes.get("output.value")
-    found = _ANSWER_ID.match(answer) if isinstance(answer, str) else None
-    return found[1] if found else ""
-
-
-def _source_ids(attributes: Mapping[str, Any], said: SimpleNamespace) -> list[str] | None:
-    value: Any = None
-    for key in said.SOURCE_IDS:
-        if (value := attributes.get(key)) is not None:
-            break
+def _source_ids(attributes: Mapping[str, Any], keys: Keys) -> list[str] | None:
+    """Of the first list that was sent; else of OpenInference's keys, one to each document."""
+    value = next((value for key in keys if key in names.SOURCE_IDS and (value := attributes[key]) is not None), None)
     if isinstance(value, str):
         value = loads_or_none(value) if value[:1] in "[{" else [value]
     if isinstance(value, list):
         ids = (item.get("id") if isinstance(item, dict) else item for item in value)
         return _unique(str(item) for item in ids if item not in (None, "") and not isinstance(item, (dict, list)))
-    indexed = [str(item) for key, item in attributes.items() if names.SOURCE_ID_INDEXED.fullmatch(key)]
+    indexed = [str(attributes[key]) for key in keys if key not in names.SOURCE_IDS]
     return _unique(indexed) if indexed else None
 
 
@@ -257,21 +220,44 @@ def _unique(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def _output_text(attributes: Mapping[str, Any], kind: str) -> str | None:
+def _error_in_events(span: WireSpan) -> str:
+    """The exception that ended a failed span. One that somebody caught is no error of the span."""
+    if span.status != 2:
+        return ""
+    said = (_text(event.attributes, names.ERROR_TYPE) for event in reversed(span.events))
+    return next(filter(None, said), "")
+
+
+def _prompt_hash(claimed: str, template: str) -> tuple[str, str]:
+    """The hash of the prompt version, and how we know it: a template that came along is hashed again."""
+    if match := _SHA256.fullmatch(claimed):
+        claimed = f"sha256:{match[1].lower()}"
+    if template:
+        recomputed = "sha256:" + hashlib.sha256(template.encode()).hexdigest()
+        return recomputed, "recomputed" if claimed in ("", recomputed) else "mismatch"
+    return claimed, "claimed" if claimed else ""
+
+
+def _id_in_answer(attributes: Mapping[str, Any]) -> str:
+    answer = attributes.get("output.value")
+    found = _ANSWER_ID.match(answer) if isinstance(answer, str) else None
+    return found[1] if found else ""
+
+
+def _output_text(attributes: Mapping[str, Any], keys: Keys, kind: str) -> str | None:
     """The answer as text: of our own attribute on any span, of an instrumentation's where a model answers."""
     if kind not in ("model", "agent", EVENT):
         return _text(attributes, names.OUTPUT_TEXT[:1]) or None
-    for key in names.OUTPUT_TEXT:
-        value = attributes.get(key)
+    for key in keys:
+        value = attributes[key]
         if key == "gen_ai.output.messages" and value:
             return _last_message(value)
+        if key not in names.OUTPUT_TEXT:  # one of OpenInference's, the last one first
+            return str(value)
         if isinstance(value, dict):  # `gen_ai.choice` of the older conventions, the body of a log record
             return _last_message([value.get("message")])
         if text := _text(attributes, (key,)):
             return text
-    for key in reversed(list(attributes)):
-        if names.OUTPUT_INDEXED.fullmatch(key):
-            return str(attributes[key])
     return None
 
 
@@ -296,3 +282,68 @@ def loads_or_none(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+# How each field is read, under its names in `audit.ingest.names`.
+_READ: dict[str, tuple[Read, Keys]] = {
+    "request_id": (_text, names.REQUEST_ID),
+    "prompt_name": (_text, names.PROMPT_NAME),
+    "prompt_version": (_text, names.PROMPT_VERSION),
+    "prompt_hash": (_text, names.PROMPT_HASH),
+    "model_requested": (_text, names.MODEL_REQUESTED),
+    "model_answered": (_text, names.MODEL_ANSWERED),
+    "provider": (_text, names.PROVIDER),
+    "response_id": (_text, names.RESPONSE_ID),
+    "tokens_in": (_count, names.TOKENS_IN),
+    "tokens_out": (_count, names.TOKENS_OUT),
+    "tokens_cached": (_count, names.TOKENS_CACHED),
+    "claimed_cost_usd": (_money, names.COST_USD),
+    "input_valid": (_truth, names.INPUT_VALID),
+    "output_valid": (_truth, names.OUTPUT_VALID),
+    "input_text": (_text_or_none, names.INPUT_TEXT),
+    "error_type": (_text, names.ERROR_TYPE),
+    "retries": (_count, names.RETRIES),
+    "timed_out": (_true, names.TIMED_OUT),
+    "fallback": (_label, names.FALLBACK),
+    "handoff": (_said_so, names.HANDOFF),
+}
+# These may stand in the resource as well.
+_READ_ABOVE: dict[str, tuple[Read, Keys]] = {
+    "component": (_text, names.COMPONENT),
+    "release": (_text, names.RELEASE),
+    "system_label": (_text, names.SYSTEM),
+    "environment_label": (_text, names.ENVIRONMENT),
+    "tenant": (_text, names.TENANT),
+}
+
+
+class Places(NamedTuple):
+    """Where a span with certain keys may say something: what it does not have, it is not asked for."""
+
+    fields: tuple[tuple[str, Read, Keys], ...]
+    template: Keys
+    output: Keys
+
+
+def places_among(resource: Keys, own: Keys) -> Places:
+    """An application sends the same few sets of keys again and again, so a span is asked for some ten, not ninety."""
+    short = sum(map(len, own)) + sum(map(len, resource)) <= names.LONG
+    return _places_among(resource, own) if short else _places_among.__wrapped__(resource, own)
+
+
+@lru_cache(maxsize=1024)
+def _places_among(resource: Keys, own: Keys) -> Places:
+    of_span, of_both = frozenset(own), frozenset((*resource, *own))
+    fields = [(name, read, _among(known, of_span)) for name, (read, known) in _READ.items()]
+    fields += [(name, read, _among(known, of_both)) for name, (read, known) in _READ_ABOVE.items()]
+    documents = tuple(filter(names.SOURCE_ID_INDEXED.fullmatch, own))
+    fields.append(("source_ids", _source_ids, _among(names.SOURCE_IDS, of_span) + documents))
+    return Places(
+        fields=tuple(field for field in fields if field[2]),
+        template=_among(names.PROMPT_TEMPLATE, of_span),
+        output=_among(names.OUTPUT_TEXT, of_span) + tuple(filter(names.OUTPUT_INDEXED.fullmatch, reversed(own))),
+    )
+
+
+def _among(known: Keys, here: frozenset[str]) -> Keys:
+    return tuple(key for key in known if key in here)

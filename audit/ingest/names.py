@@ -8,8 +8,7 @@ tests/audit/families captures what they send.
 
 import re
 from functools import lru_cache
-from types import SimpleNamespace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 REQUEST_ID = (
     "readiness.request_id",
@@ -114,23 +113,7 @@ OUTPUT_INDEXED = re.compile(
     r"|llm\.output_messages\.\d+\.message\.contents\.\d+\.message_content\.text"
 )
 
-_ALL = {name: keys for name, keys in globals().items() if isinstance(keys, tuple)}
-_LONG = 4_096  # characters of keys: beyond it nothing is remembered, so that no sender decides what memory holds
-
-
-def among(keys: tuple[str, ...]) -> SimpleNamespace:
-    """The names above, each without those that are not among the keys of a span.
-
-    An application sends the same few sets of keys again and again, so a span is asked for some ten names, not ninety.
-    """
-    return _among(keys) if sum(map(len, keys)) <= _LONG else _among.__wrapped__(keys)
-
-
-@lru_cache(maxsize=1024)
-def _among(keys: tuple[str, ...]) -> SimpleNamespace:
-    here = frozenset(keys)
-    return SimpleNamespace(**{name: tuple(key for key in known if key in here) for name, known in _ALL.items()})
-
+LONG = 4_096  # characters of keys: beyond it nothing is remembered, so that no sender decides what memory holds
 
 _CONTENT_IN = re.compile(
     r"""(?x)
@@ -164,9 +147,27 @@ _CONTENT_OUT = re.compile(
 _NOT_CONTENT = re.compile(r"gen_ai\.prompt\.(?:name|version)|retrieval\.documents\.\d+\.document\.(?:id|score)")
 
 
+class Parts(NamedTuple):
+    """Keys of attributes, apart: those that carry prompt or answer are stored apart, encrypted, as the profile says."""
+
+    plain: tuple[str, ...]
+    input: tuple[str, ...]
+    output: tuple[str, ...]
+
+
+def parts_of(keys: tuple[str, ...]) -> Parts:
+    return _parts_of(keys) if sum(map(len, keys)) <= LONG else _parts_of.__wrapped__(keys)
+
+
+@lru_cache(maxsize=1024)
+def _parts_of(keys: tuple[str, ...]) -> Parts:
+    sides = [(key, content_side(key)) for key in keys]
+    return Parts(*(tuple(key for key, side in sides if side == part) for part in (None, "input", "output")))
+
+
 def content_side(key: str) -> Literal["input", "output"] | None:
     """Whether an attribute carries prompt or answer: that is stored apart, encrypted, as the system's profile says."""
-    return _content_side(key) if len(key) <= _LONG else _content_side.__wrapped__(key)
+    return _content_side(key) if len(key) <= LONG else _content_side.__wrapped__(key)
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ from typing import Any
 
 from audit.contract import IngestProfile
 from audit.ingest.mapping import Reading
+from audit.ingest.names import LONG
 from audit.ingest.wire import BadSpan
 
 # Denied to every system: instrumentations that capture headers send these, and nobody means to keep them.
@@ -27,13 +28,22 @@ _NUMBER = re.compile(r"v?(\d{1,9})", re.IGNORECASE)
 
 def without_denied(attributes: dict[str, Any], profile: IngestProfile, unsafe: Counter[str]) -> dict[str, Any]:
     """The attributes but for the denied ones, which are counted by the pattern that denies them."""
-    patterns = (*ALWAYS_DENIED, *profile.denied_fields)
-    denied = _any_of(patterns)
-    found = [key for key in attributes if denied.match(key)]
-    if not found:
+    denied = _denied(tuple(attributes), tuple(profile.denied_fields))
+    if not denied:
         return attributes
-    unsafe.update(f"field {_which(patterns, key)}" for key in found)
-    return {key: value for key, value in attributes.items() if key not in found}
+    unsafe.update(f"field {pattern}" for pattern in denied.values())
+    return {key: value for key, value in attributes.items() if key not in denied}
+
+
+def _denied(keys: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, str]:
+    """Which of the keys are denied, and by which pattern."""
+    return _denied_among(keys, fields) if sum(map(len, keys)) <= LONG else _denied_among.__wrapped__(keys, fields)
+
+
+@lru_cache(maxsize=1024)
+def _denied_among(keys: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, str]:
+    patterns = (*ALWAYS_DENIED, *fields)
+    return {key: _which(patterns, key) for key in keys if _any_of(patterns).match(key)}
 
 
 def refuse_unsafe(unsafe: Counter[str], found: Counter[str], profile: IngestProfile) -> None:

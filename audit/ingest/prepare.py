@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from audit import canonical
-from audit.contract import IngestProfile, Outcome, check_span
+from audit.contract import IngestProfile, Outcome, PayloadMode, check_span
 from audit.ingest import policy
 from audit.ingest.mapping import Reading, read_span
-from audit.ingest.names import content_side
+from audit.ingest.names import content_side, parts_of
 from audit.ingest.rows import SpanRow, leaf_of
 from audit.ingest.wire import BadSpan, WireSpan, tidy
 from audit.merkle import leaf_hash
@@ -24,7 +24,6 @@ from audit.usage import BILLED
 MAX_AGE = timedelta(hours=48)
 MAX_AHEAD = timedelta(minutes=5)
 MAX_LEAF = 64 * 1024
-# Longer texts are cut after redaction, never before: an address must not be cut into something that is not one.
 MAX_LABEL = 200
 MAX_SOURCES = 200
 MAX_ATTRIBUTE = 4_096
@@ -77,23 +76,27 @@ def prepare(
     prices = _prices(canonical.dumps(source.profile.prices))
     resources: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
     untimely = _timeliness(now, max_age)
+    found: Counter[str] = Counter()  # of one span; made once
+    unsafe: Counter[str] = Counter()
     for span in spans:
         try:
             if reason := untimely(span):
                 raise BadSpan(reason)
             span.check()
-            found: Counter[str] = Counter()
-            unsafe: Counter[str] = Counter()
+            found.clear()
+            unsafe.clear()
             # Spans of one batch share their resource: it is cleaned once.
             if id(span.resource) not in resources:
                 plain = policy.without_denied(tidy(span.resource), source.profile, batch.unsafe)
-                resources[id(span.resource)] = (plain, _cut_texts(redact_value(plain, batch.found)))
+                resources[id(span.resource)] = (plain, _clean(plain, batch.found))
             span.resource, resource = resources[id(span.resource)]
             try:
                 batch.spans.append(_prepare_one(span, resource, source, prices, keys, found, unsafe))
             finally:
-                batch.unsafe.update(unsafe)
-            batch.found.update(found)
+                if unsafe:
+                    batch.unsafe.update(unsafe)
+            if found:
+                batch.found.update(found)
         except BadSpan as error:
             batch.refused[str(error)] += 1
     return batch
@@ -133,40 +136,48 @@ def _prepare_one(
     if reading.kind in BILLED and not _counts(span, source.profile):
         reading.kind = "chain"  # a step around the call, which another instrumentation reports
     attributes, content = _split(span.attributes)
-    events = _events(span, content, source.profile, found, unsafe)
-    outcome = _checked(span, reading, content["input"], source.profile)
     row = _row(span, reading, source, found)
-    row.resource, row.events = resource, events
-    row.attributes = _cut_texts(redact_value(attributes, found))
+    if span.events:
+        row.events = _events(span, content, source.profile, found, unsafe)
+    outcome = _checked(span, reading, content["input"], source.profile)
+    row.resource, row.attributes = resource, _clean(attributes, found)
     row.cost_nanousd, row.price_source = _cost(reading, prices, row.started_at)
     row.input_ok, row.output_ok, row.contract_source = outcome.input_ok, outcome.output_ok, outcome.source
     row.flags = [*outcome.flags, *_label_flags(reading, source), *policy.prompt_flags(reading, source.profile)]
-
-    key, name = keys[row.started_at.date()], span_name(row.system, row.trace_id, row.span_id)
-    # Over what was sent: the commitment says what the prompt was, even where only its redacted text is kept.
-    row.input_commitment = key.commit(name, "input", content["input"]) if content["input"] else None
-    row.output_commitment = key.commit(name, "output", content["output"]) if content["output"] else None
-    mode = source.profile.payload_mode
-    kept = content if mode == "raw" else redact_value(content, found)
+    sealed = _sealed(row, content, source.profile.payload_mode, keys[row.started_at.date()], found)
     row.redactions = found.total()
     policy.refuse_unsafe(unsafe, found, source.profile)
     leaf = canonical.dumps_tidy(leaf_of(row))
     if len(leaf) > MAX_LEAF:
         raise BadSpan(f"its attributes and events have more than {MAX_LEAF} bytes")
-    payload = (key.id, key.seal(name, {"mode": mode, **kept})) if any(content.values()) and mode != "none" else None
-    return Prepared(row, leaf_hash(leaf), payload)
+    return Prepared(row, leaf_hash(leaf), sealed)
+
+
+def _sealed(
+    row: SpanRow, content: dict[str, dict[str, Any]], mode: PayloadMode, key: DataKey, found: Counter[str]
+) -> tuple[UUID, bytes] | None:
+    """Prompt and answer as the profile has them kept, encrypted; the row gets their commitments in any case."""
+    if not any(content.values()):
+        return None
+    name = span_name(row.system, row.trace_id, row.span_id)
+    # Over what was sent: the commitment says what the prompt was, even where only its redacted text is kept.
+    row.input_commitment = key.commit(name, "input", content["input"]) if content["input"] else None
+    row.output_commitment = key.commit(name, "output", content["output"]) if content["output"] else None
+    kept = content if mode == "raw" else redact_value(content, found)
+    return None if mode == "none" else (key.id, key.seal(name, {"mode": mode, **kept}))
 
 
 def _row(span: WireSpan, reading: Reading, source: Source, found: Counter[str]) -> SpanRow:
     """What is known from the span alone; check, price and content are filled in by the caller."""
 
     def label(text: str, limit: int = MAX_LABEL) -> str:
-        return redact(text, found)[:limit] if text else text
+        return redact(text, found)[:limit]
 
+    sources = reading.source_ids
     return SpanRow(
         system=source.system,
         environment=source.environment,
-        trace_id=UUID(bytes=span.trace_id),
+        trace_id=_trace_id(span.trace_id),
         span_id=span.span_id.hex(),
         parent_id=span.parent_id.hex(),
         started_at=_started(span),
@@ -182,26 +193,16 @@ def _row(span: WireSpan, reading: Reading, source: Source, found: Counter[str]) 
         tokens_in=reading.tokens_in,
         tokens_out=reading.tokens_out,
         tokens_cached=reading.tokens_cached,
-        cost_nanousd=None,
-        price_source="",
-        source_ids=None if reading.source_ids is None else [label(text) for text in reading.source_ids[:MAX_SOURCES]],
-        input_ok=None,
-        output_ok=None,
-        contract_source="",
-        flags=[],
+        source_ids=None if sources is None else [label(text) for text in sources[:MAX_SOURCES]],
         retries=reading.retries,
         timed_out=reading.timed_out,
         handoff=reading.handoff,
-        redactions=0,
-        attributes={},
-        resource={},
-        events=[],
-        input_commitment=None,
-        output_commitment=None,
-        **{name: label(getattr(reading, name)) for name in _LABELS},
+        **{name: label(text) for name in _LABELS if (text := getattr(reading, name))},
     )
 
 
+# The spans of a trace come together, and a UUID is dear to make.
+_trace_id = lru_cache(maxsize=4096)(lambda sent: UUID(bytes=sent))
 _LABELS = (
     "component",
     "error_type",
@@ -242,12 +243,11 @@ def _counts(span: WireSpan, profile: IngestProfile) -> bool:
 
 def _split(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Attributes, and apart from them those that carry prompt and answer."""
-    plain: dict[str, Any] = {}
-    content: dict[str, dict[str, Any]] = {"input": {}, "output": {}}
-    for key, value in attributes.items():
-        side = content_side(key)
-        (content[side] if side else plain)[key] = value
-    return plain, content
+    parts = parts_of(tuple(attributes))
+    if len(parts.plain) == len(attributes):
+        return attributes, {"input": {}, "output": {}}
+    plain, asked, answered = ({key: attributes[key] for key in keys} for keys in parts)
+    return plain, {"input": asked, "output": answered}
 
 
 def _events(
@@ -271,19 +271,21 @@ def _events(
             {
                 "name": redact(tidy(event.name), found)[:MAX_LABEL],
                 "offset_us": max(-(2**53), min((event.at_ns - span.start_ns) // 1000, 2**53)) if event.at_ns else None,
-                "attributes": _cut_texts(redact_value(plain, found)),
+                "attributes": _clean(plain, found),
             }
         )
     return result
 
 
-def _cut_texts(value: Any) -> Any:
+def _clean(value: Any, found: Counter[str]) -> Any:
+    """Without personal data, and only then cut: an address must not be cut into something that is not one."""
     if isinstance(value, str):
-        return value if len(value) <= MAX_ATTRIBUTE else value[: MAX_ATTRIBUTE - len(_CUT)] + _CUT
+        text = redact(value, found)
+        return text if len(text) <= MAX_ATTRIBUTE else text[: MAX_ATTRIBUTE - len(_CUT)] + _CUT
     if isinstance(value, dict):
-        return {key[:MAX_LABEL]: _cut_texts(item) for key, item in value.items()}
+        return {redact(key, found)[:MAX_LABEL]: _clean(item, found) for key, item in value.items()}
     if isinstance(value, list):
-        return [_cut_texts(item) for item in value]
+        return [_clean(item, found) for item in value]
     return value
 
 

@@ -6,15 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db import IntegrityError, connection, transaction
 from psycopg import errors
-from psycopg.types.json import Jsonb
 
 from audit import partitions, redaction
 from audit.copying import copy_rows
 from audit.ingest.prepare import Batch, Prepared, Source
-from audit.ingest.rows import COLUMNS, JSON_FIELDS, LEAF_FIELDS, column_types
+from audit.ingest.rows import COLUMNS, column_types, values_of
 from audit.models import Span, SpanBatch
 from web.ids import uuid7
 
@@ -84,13 +82,7 @@ def _write(spans: Sequence[Prepared], batch: Batch, source: Source, now: datetim
 
 
 def _values(span: Prepared, batch_id: UUID, position: int, now: datetime) -> list[Any]:
-    row = span.row
-    values = [_json(getattr(row, name)) if name in JSON_FIELDS else getattr(row, name) for name in LEAF_FIELDS]
-    return [*values, span.leaf_hash, batch_id, position, now]
-
-
-def _json(value: Any) -> Jsonb:
-    return Jsonb(value, dumps=msgspec.json.encode)
+    return [*values_of(span.row), span.leaf_hash, batch_id, position, now]
 
 
 def _without_repeats(batch: Batch) -> tuple[list[Prepared], int]:
@@ -101,7 +93,7 @@ def _without_repeats(batch: Batch) -> tuple[list[Prepared], int]:
         first = once.setdefault(span.row.key, span)
         if first is not span:
             repeated += _repeats(batch, first.leaf_hash, span)
-    return sorted(once.values(), key=lambda span: (span.row.trace_id, span.row.span_id)), repeated
+    return sorted(once.values(), key=lambda span: (span.row.trace_id.int, span.row.span_id)), repeated
 
 
 def _unstored(spans: Sequence[Prepared], batch: Batch, source: Source) -> tuple[list[Prepared], int]:

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 # A batch of an ordinary exporter has 512 spans; these bounds keep the largest allowed one within a worker's memory.
 MAX_SPANS = 10_000
@@ -28,15 +29,13 @@ class BadSpan(ValueError):
     """One span that cannot be stored. The others of its batch can."""
 
 
-@dataclass(slots=True)
-class WireEvent:
+class WireEvent(msgspec.Struct):
     name: str
     at_ns: int
     attributes: dict[str, Any]
 
 
-@dataclass(slots=True)
-class WireSpan:
+class WireSpan(msgspec.Struct):
     trace_id: bytes
     span_id: bytes
     parent_id: bytes
@@ -49,7 +48,7 @@ class WireSpan:
     attributes: dict[str, Any]
     resource: dict[str, Any]
     scope: str
-    events: list[WireEvent] = field(default_factory=list)
+    events: list[WireEvent] = []
     event: bool = False  # a log record: a point in time below the span that it was written in
     unwanted: str = ""  # why its decoder would not have it
 

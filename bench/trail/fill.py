@@ -24,8 +24,7 @@ from audit.derivation import _call_rows, row_of
 from audit.fingerprints import approvals_of
 from audit.ingest.mapping import read_span
 from audit.ingest.prepare import Source, _cost, _row, _split
-from audit.ingest.rows import COLUMNS, JSON_FIELDS, LEAF_FIELDS, column_types, leaf_of
-from audit.ingest.store import _json
+from audit.ingest.rows import COLUMNS, column_types, leaf_of, values_of
 from audit.ingest.wire import WireSpan
 from audit.models import Call, Request, Span, SpanLog
 from audit.summary import summarise
@@ -108,7 +107,7 @@ def _templates(cursor: Any, since: datetime) -> None:
         release = variant * len(RELEASES) // VARIANTS
         rows = list(_rows(traffic.request(_ORIGIN, release), release, source))
         for nth, row in enumerate(rows):
-            values = [_json(getattr(row, name)) if name in JSON_FIELDS else getattr(row, name) for name in LEAF_FIELDS]
+            values = values_of(row)
             spans.append([*values, b"\0" * 32, row.trace_id, nth, _ORIGIN, variant, nth, _pieces(row)])
         summary = summarise(rows)
         request = row_of(summary, approvals, now=_ORIGIN)
