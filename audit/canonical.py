@@ -101,7 +101,8 @@ def timestamp(value: datetime) -> str:
     """RFC 3339 in UTC, to the microsecond."""
     if value.tzinfo is None:
         raise CanonicalError(f"the time {value} has no time zone")
-    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _text(value: str) -> str:
@@ -133,9 +134,9 @@ def dumps(value: object) -> bytes:
     return _encode(simple).encode()
 
 
-# What msgspec writes otherwise than RFC 8785: numbers with an exponent, and the order of keys beyond the basic plane
-# (four bytes in UTF-8). Where a text value looks like one, it costs time, not truth.
-_EXPONENT = re.compile(rb"e[-+]?\d+(?:[,\]}]|$)")
+# What msgspec writes otherwise than RFC 8785: numbers with an exponent (tiny ones: large ones are whole), and the order
+# of keys beyond the basic plane (four bytes in UTF-8). Where a text value looks like one, it costs time, not truth.
+_EXPONENT = re.compile(rb"e-\d+(?:[,\]}]|$)")
 _BEYOND = re.compile(rb"[\xf0-\xf4]")
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
@@ -105,8 +105,7 @@ class IngestProfile:
         return cls(**{key: value for key, value in body.items() if key in known})
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What the contract says about one span. None: nothing to say, for want of a schema or of the text."""
 
     input_ok: bool | None
@@ -144,21 +143,23 @@ def check_span(
     if output_ok is False:
         flags.append("output-schema")
     own, model = profile.components.get(component, {}), kind == "model"
-    flags += [
-        flag
-        for flag, value, limit in (
-            ("context-too-long", context_chars, profile.max_context_chars if kind in ("model", "event") else None),
-            ("output-too-long", tokens_out, profile.max_output_tokens if model else None),
-            ("too-slow", duration_ms, own.get("timeout_ms", profile.timeout_ms if model else None)),
-            ("too-many-retries", retries, own.get("retry_limit", profile.retry_limit)),
-        )
-        if limit is not None and value is not None and value > limit
-    ]
+    if _exceeds(context_chars, profile.max_context_chars if kind in ("model", "event") else None):
+        flags.append("context-too-long")
+    if _exceeds(tokens_out, profile.max_output_tokens if model else None):
+        flags.append("output-too-long")
+    if _exceeds(duration_ms, own.get("timeout_ms", profile.timeout_ms if model else None)):
+        flags.append("too-slow")
+    if _exceeds(retries, own.get("retry_limit", profile.retry_limit)):
+        flags.append("too-many-retries")
     if output_text is not None and not is_canonical(profile.canonical_outputs, output_text):
         flags.append("output-not-canonical")
     if kind == "request" and error_type and profile.error_codes and error_type not in profile.error_codes:
         flags.append("unknown-error-code")
     return Outcome(input_ok, output_ok, source, tuple(flags))
+
+
+def _exceeds(value: int | None, limit: int | None) -> bool:
+    return limit is not None and value is not None and value > limit
 
 
 def is_canonical(allowed: Sequence[str], text: str) -> bool:

@@ -128,7 +128,13 @@ def _phone(text: str) -> int:
 
 
 def _any_of(*words: str) -> Callable[[str], bool]:
-    return lambda text: any(word in text for word in words)
+    def here(text: str) -> bool:
+        for word in words:  # noqa: SIM110 - a generator takes half as long again, on every text that comes in
+            if word in text:
+                return True
+        return False
+
+    return here
 
 
 def _any_word_of(*words: str) -> Callable[[str], bool]:

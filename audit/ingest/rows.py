@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import asdict, astuple
 from psycopg.types.json import Jsonb
 
 from audit import canonical
@@ -101,7 +101,7 @@ def column_types() -> list[str]:
 
 def leaf_of(span: Any) -> dict[str, Any]:
     """What is hashed into the log for a span: a SpanRow, or the stored row read back. Version 1."""
-    leaf = dict(zip(LEAF_FIELDS, _all_of(span), strict=True))
+    leaf = asdict(span) if isinstance(span, SpanRow) else dict(zip(LEAF_FIELDS, _all_of(span), strict=True))
     leaf["type"], leaf["v"] = "span", 1
     leaf["started_at"] = canonical.timestamp(span.started_at)
     for name in _BYTES:
