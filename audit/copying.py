@@ -1,6 +1,7 @@
 """Many rows at once by binary COPY: some fifty times less work than INSERT, for tables that grow with traffic."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection
@@ -40,5 +41,5 @@ def copy_models(rows: Sequence[Model]) -> None:
             rows[0]._meta.db_table,
             [str(field.column) for field in fields],
             types,
-            ([getattr(row, name) for name in names] for row in rows),
+            map(attrgetter(*names), rows),
         )

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Case, JSONField, When
+from msgspec.structs import asdict
 
 from audit import canonical, environments
 from audit.approval import SCHEMAS, Approved, judge
@@ -24,6 +25,7 @@ from audit.models import Call, Request, Span, SpanBatch, SpanLog, Unapproved
 from audit.rollups import Delta
 from audit.summary import EVENT, SPAN_FACTS, RequestSummary, summarise
 from jobs.outbox import emit
+from web.ids import uuid7
 
 # Most traces are whole by then: the exporter of an ordinary SDK sends every five seconds.
 QUIET = timedelta(seconds=5)
@@ -59,29 +61,26 @@ def derive(*, now: datetime, at_most: int | None = None) -> int:
 def row_of(summary: RequestSummary, approvals: Iterable[Approved], *, now: datetime) -> Request:
     """The row that a summary makes, unsaved, judged by what was approved when it started."""
     finding = judge(summary.seen, approvals, at=summary.started_at)
-    row = Request(
-        calls=len(summary.calls),
-        calls_unknown=sum(call.cost_nanousd is None for call in summary.calls),
-        approval=finding.state,
-        approved_release_id=finding.release_id,
-        derived_at=now,
-    )
-    for name in _COPIED:
-        setattr(row, name, getattr(summary, name))
-    row.models_seen = list(summary.models_seen)
-    row.source_ids = None if summary.source_ids is None else list(summary.source_ids)
     missing = set(finding.missing)
     if summary.calls and not summary.prompt_hashes:
         missing.add("prompt_hash")  # whatever a release pins: a model was asked, and nothing says with which prompt
-    row.flags = [*summary.flags, *(f"{key.replace('_', '-')}-not-reported" for key in sorted(missing))]
-    return row
+    values = asdict(summary) | {
+        "id": uuid7(),
+        "models_seen": list(summary.models_seen),
+        "source_ids": None if summary.source_ids is None else list(summary.source_ids),
+        "flags": [*summary.flags, *(f"{key.replace('_', '-')}-not-reported" for key in sorted(missing))],
+        "calls": len(summary.calls),
+        "calls_unknown": sum([call.cost_nanousd is None for call in summary.calls]),
+        "approval": finding.state,
+        "approved_release_id": finding.release_id,
+        "derived_at": now,
+    }
+    return _row(Request, values)
 
 
-_COPIED = [
-    name
-    for name in RequestSummary.__slots__
-    if name not in ("calls", "prompt_hashes", "releases", "models_seen", "source_ids", "flags", "schemas")
-]
+def _row(model: Any, values: Mapping[str, Any]) -> Any:
+    """An unsaved row of every column: given in their order, a model takes them in a fifth of the time."""
+    return model(*[values[field.attname] for field in model._meta.concrete_fields])
 
 
 def _quiet_batches(now: datetime) -> list[SpanBatch]:
@@ -172,48 +171,31 @@ def _take_out(old: Mapping[Key, Request], delta: Delta) -> None:
 
 
 def _call_rows(summary: RequestSummary) -> list[Call]:
-    return [
-        Call(
-            system=summary.system,
-            environment=summary.environment,
-            trace_id=summary.trace_id,
-            span_id=call.span_id,
-            started_at=call.started_at,
-            release=call.release,
-            tenant=call.tenant,
-            model=call.model,
-            tokens_in=call.tokens_in,
-            tokens_out=call.tokens_out,
-            cost_nanousd=call.cost_nanousd,
-        )
-        for call in summary.calls
-    ]
+    of_all = {"system": summary.system, "environment": summary.environment, "trace_id": summary.trace_id}
+    return [_row(Call, {"id": uuid7(), **of_all, **asdict(call)}) for call in summary.calls]
 
 
 def _watch_unapproved(
     rows: Iterable[Request], old: Mapping[Key, Request], schemas: Mapping[Key, list[str]], now: datetime
 ) -> None:
     """Keeps what unapproved traffic looks like, and says so: at once when it is new, then hourly while it lasts."""
-    new: defaultdict[tuple[str, str, str], list[Request]] = defaultdict(list)
-    looks: dict[str, dict[str, object]] = {}
+    new: defaultdict[tuple[Any, ...], list[Request]] = defaultdict(list)
     for row in rows:
         key = (row.system, row.environment, row.trace_id)
         before = old.get(key)
         if row.approval == Request.Approval.UNAPPROVED and (before is None or before.approval != row.approval):
-            look = _fingerprint(row, schemas[key])
-            digest = canonical.digest(look)
-            looks[digest] = look
-            new[row.system, row.environment, digest].append(row)
-    for (system, environment, digest), found in new.items():
+            new[*key[:2], row.prompt_hash, tuple(row.models_seen), row.release, tuple(schemas[key])].append(row)
+    for (system, environment, *_), found in new.items():
         if environments.aside(system).filter(name=environment).exists():
             continue  # a test tries what nobody has approved yet
         latest = max(found, key=lambda row: row.started_at)
+        fingerprint = _fingerprint(latest, schemas[system, environment, latest.trace_id])
         seen, created = Unapproved.objects.get_or_create(
             system=system,
             environment=environment,
-            digest=digest,
+            digest=canonical.digest(fingerprint),
             defaults={
-                "fingerprint": looks[digest],
+                "fingerprint": fingerprint,
                 "first_seen": min(row.started_at for row in found),
                 "last_seen": latest.started_at,
                 "example_trace": latest.trace_id,

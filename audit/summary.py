@@ -5,10 +5,11 @@ they came. What no span says stays unknown.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
+
+import msgspec
 
 from audit.approval import SCHEMAS, schema_name
 from audit.usage import Calls, Spanlike, provider_calls
@@ -52,8 +53,7 @@ class SpanFacts(Spanlike, Protocol):
 SPAN_FACTS = (*Spanlike.__annotations__, *SpanFacts.__annotations__)
 
 
-@dataclass(frozen=True, slots=True)
-class CallSummary:
+class CallSummary(msgspec.Struct, frozen=True):
     span_id: str
     started_at: datetime
     release: str
@@ -64,8 +64,7 @@ class CallSummary:
     cost_nanousd: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RequestSummary:
+class RequestSummary(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     environment: str
     trace_id: UUID
@@ -126,7 +125,6 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
     labels = {name: next((value for span in speaking if (value := getattr(span, name))), "") for name in _LABELS}
     prompted = next((span for span in speaking if any(getattr(span, name) for name in _PROMPT)), entry)
     outcome = _outcome(ordered, entry)
-    end = max(span.started_at + timedelta(microseconds=span.duration_us) for span in ordered)
     quoted = {span.request_id for span in ordered if span.request_id}
     # Called from outside, the entry's parent is its caller's business. Any other absent parent is a gap.
     outside = entry if entry.kind == "request" or entry.otlp_kind in (SERVER, CONSUMER) else None
@@ -139,7 +137,7 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
         **labels,
         started_at=entry.started_at,
         # Of the entry where it is the root: work after the answer is not latency. Else of what there is.
-        duration_us=entry.duration_us if complete else round((end - entry.started_at) / timedelta(microseconds=1)),
+        duration_us=entry.duration_us if complete else _until_the_last_end(ordered, entry),
         name=entry.name,
         entry_span_id=entry.span_id,
         span_count=len(ordered),
@@ -148,9 +146,9 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
         models_seen=tuple(sorted({call.model for call in calls if call.model})),
         failed=entry.failed,
         error_type=entry.error_type,
-        tokens_in=_total(call.tokens_in for call in calls),
-        tokens_out=_total(call.tokens_out for call in calls),
-        cost_nanousd=_total(call.cost_nanousd for call in calls),
+        tokens_in=_total([call.tokens_in for call in calls]),
+        tokens_out=_total([call.tokens_out for call in calls]),
+        cost_nanousd=_total([call.cost_nanousd for call in calls]),
         source_ids=_listed(name for names in sources for name in names) if sources else None,
         input_ok=outcome.input_ok if outcome else None,
         output_ok=outcome.output_ok if outcome else None,
@@ -158,14 +156,14 @@ def summarise(spans: Iterable[SpanFacts]) -> RequestSummary:
         complete=complete,
         with_request_id=bool(entry.request_id) and len(quoted) == 1 and complete,
         flags=_listed(sorted({flag for span in ordered for flag in span.flags} | _overlap(found))),
-        retries=sum(span.retries or 0 for span in ordered),
-        timeouts=sum(span.timed_out for span in ordered),
+        retries=sum([span.retries or 0 for span in ordered]),
+        timeouts=sum([span.timed_out for span in ordered]),
         fallback=next((span.fallback for span in speaking if span.fallback), ""),
         handoff=any(span.handoff for span in ordered),
         calls=calls,
-        prompt_hashes=frozenset(span.prompt_hash for span in ordered if span.prompt_hash),
-        releases=frozenset(span.release for span in ordered if span.release),
-        schemas=frozenset(said for span in ordered if span.attributes for said in _schemas(span.attributes)),
+        prompt_hashes=frozenset({span.prompt_hash for span in ordered if span.prompt_hash}),
+        releases=frozenset({span.release for span in ordered if span.release}),
+        schemas=frozenset({said for span in ordered if span.attributes for said in _schemas(span.attributes)}),
     )
 
 
@@ -229,12 +227,16 @@ def _outcome(ordered: Sequence[SpanFacts], entry: SpanFacts) -> SpanFacts | None
     return max(saying, key=lambda span: span.started_at + timedelta(microseconds=span.duration_us), default=None)
 
 
-def _total(values: Iterable[int | None]) -> int | None:
+def _until_the_last_end(ordered: Sequence[SpanFacts], entry: SpanFacts) -> int:
+    """In microseconds."""
+    end = max([span.started_at + timedelta(microseconds=span.duration_us) for span in ordered])
+    return round((end - entry.started_at) / timedelta(microseconds=1))
+
+
+def _total(values: Sequence[int | None]) -> int | None:
     """The sum; unknown where one part is unknown, or where there is no part."""
-    known = list(values)
-    if not known or any(value is None for value in known):
-        return None
-    return sum(value for value in known if value is not None)
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def _listed(values: Iterable[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init, worker_process_init
 
+from readiness import collector
 from readiness.up.lineage import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "readiness.settings")
@@ -24,6 +25,7 @@ def check_the_start(**_: Any) -> None:
 
 
 @worker_process_init.connect
-def die_with_the_worker(**_: Any) -> None:
+def settle(**_: Any) -> None:
     """A pool process outlives a killed worker by the rest of its task otherwise."""
     die_with_parent(signal.SIGKILL, parent=os.getppid())
+    collector.settle()

@@ -3,6 +3,7 @@
 import signal
 from typing import Any
 
+from readiness import collector
 from readiness import environment as env
 from readiness.up.lineage import die_with_parent
 
@@ -25,6 +26,7 @@ def when_ready(server: Any) -> None:
     from readiness.checks import refuse_nonsense  # needs settings, which gunicorn has only now
 
     refuse_nonsense()
+    collector.settle()  # before the processes are forked, so that they go on sharing what is loaded
 
 
 def post_fork(server: Any, worker: Any) -> None:

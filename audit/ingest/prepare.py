@@ -174,6 +174,7 @@ def _row(span: WireSpan, reading: Reading, source: Source, found: Counter[str]) 
         return redact(text, found)[:limit]
 
     sources = reading.source_ids
+    labels: Any = {name: label(text) for name in _LABELS if (text := getattr(reading, name))}
     return SpanRow(
         system=source.system,
         environment=source.environment,
@@ -197,7 +198,7 @@ def _row(span: WireSpan, reading: Reading, source: Source, found: Counter[str]) 
         retries=reading.retries,
         timed_out=reading.timed_out,
         handoff=reading.handoff,
-        **{name: label(text) for name in _LABELS if (text := getattr(reading, name))},
+        **labels,
     )
 
 

@@ -24,7 +24,7 @@ from audit.derivation import _call_rows, row_of
 from audit.fingerprints import approvals_of
 from audit.ingest.mapping import read_span
 from audit.ingest.prepare import Source, _cost, _row, _split
-from audit.ingest.rows import COLUMNS, column_types, leaf_of, values_of
+from audit.ingest.rows import COLUMNS, LEAF_FIELDS, column_types, leaf_of, values_of
 from audit.ingest.wire import WireSpan
 from audit.models import Call, Request, Span, SpanLog
 from audit.summary import summarise
