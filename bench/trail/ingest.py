@@ -18,7 +18,7 @@ import psutil
 import psycopg
 
 from bench.trail.people import median, p95, token
-from bench.trail.sending import BATCH, PORT, batch, send, send_one
+from bench.trail.sending import BATCH, PORT, batch, meet, send, send_one
 from bench.trail.server import processes
 from bench.trail.traffic import Traffic
 
@@ -33,7 +33,12 @@ def measure(superuser: str, *, seconds: int, rounds: int, senders: int) -> None:
     copied, hashed = median([each[0] for each in anchors]), median([each[1] for each in anchors])
     print(f"COPY of the same rows, one connection: {copied:,.0f} spans/s", flush=True)
     print(f"SHA-256 of the same leaves: {hashed:,.0f} spans/s", flush=True)
-    with processes("web", "worker", "beat", port=PORT) as running, get_context("spawn").Pool(senders) as pool:
+    spawn = get_context("spawn")
+    meeting = spawn.Barrier(senders)
+    with (
+        processes("web", "worker", "beat", port=PORT) as running,
+        spawn.Pool(senders, initializer=meet, initargs=(meeting,)) as pool,
+    ):
         watch = _Watch(running[0].pid)
         for number in range(rounds):
             sent = pool.starmap(send, [(secret, seconds, f"{number} {n} {time.time()}") for n in range(senders)])

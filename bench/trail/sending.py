@@ -3,11 +3,13 @@
 import http.client
 import time
 from datetime import UTC, datetime
+from multiprocessing.synchronize import Barrier
 
 from bench.trail.traffic import SPANS, Traffic, otlp
 
 PORT = 8765
 BATCH = 1_000  # spans
+_ready: Barrier
 
 
 def batch(traffic: Traffic, spans: int) -> bytes:
@@ -15,10 +17,17 @@ def batch(traffic: Traffic, spans: int) -> bytes:
     return otlp([traffic.request(now, 3) for _ in range(spans // SPANS)], 3)
 
 
+def meet(ready: Barrier) -> None:
+    """At the start of each process that sends: where they wait for one another."""
+    global _ready
+    _ready = ready
+
+
 def send(secret: str, seconds: int, seed: str) -> tuple[int, float]:
-    """Posts until the time is over; batches are made beforehand, so that the load costs the machine little."""
+    """Posts until the time is over. Batches are made beforehand, by all before one begins: the load costs little."""
     traffic = Traffic(seed)
-    batches = [batch(traffic, BATCH) for _ in range(max(8, seconds * 6))]
+    batches = [batch(traffic, BATCH) for _ in range(max(8, seconds * 12))]
+    _ready.wait()
     began, acknowledged = time.monotonic(), 0
     for body in batches:
         if time.monotonic() - began > seconds:
