@@ -25,12 +25,11 @@ def copy_rows(
             into.write_row(row)
 
 
-def copy_models(rows: Sequence[Model]) -> None:
-    """Inserts unsaved rows of one model without JSON columns. Like bulk_create, without its price."""
+def copy_into(model: type[Model], rows: Sequence[Any]) -> None:
+    """Inserts rows, each an object with the model's fields, all of them. Of a model without JSON columns."""
     if not rows:
         return
-    fields = rows[0]._meta.concrete_fields
-    names = [field.attname for field in fields]
+    fields = model._meta.concrete_fields
     types = []
     for field in fields:
         kind = (field.db_type(connection) or "").split("(")[0].split(" ")[0]
@@ -38,8 +37,8 @@ def copy_models(rows: Sequence[Model]) -> None:
     with connection.cursor() as cursor:
         copy_rows(
             cursor,
-            rows[0]._meta.db_table,
+            model._meta.db_table,
             [str(field.column) for field in fields],
             types,
-            map(attrgetter(*names), rows),
+            map(attrgetter(*[field.attname for field in fields]), rows),
         )

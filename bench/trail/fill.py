@@ -19,7 +19,7 @@ from django.db import connection
 from audit import canonical, fingerprints, partitions, spanlog, trail
 from audit.approval import Approved
 from audit.contract import IngestProfile
-from audit.copying import copy_models, copy_rows
+from audit.copying import copy_into, copy_rows
 from audit.derivation import _call_rows, row_of
 from audit.fingerprints import approvals_of
 from audit.ingest.mapping import read_span
@@ -116,13 +116,13 @@ def _templates(cursor: Any, since: datetime) -> None:
     copy_rows(
         cursor, "t_span", [*COLUMNS, "variant", "nth", "pieces"], [*column_types(), "int4", "int4", "text[]"], spans
     )
-    for models, name in ((requests, "t_request"), (calls, "t_call")):
-        table = models[0]._meta.db_table
-        models[0]._meta.db_table = name
+    for model, rows, name in ((Request, requests, "t_request"), (Call, calls, "t_call")):
+        table = model._meta.db_table
+        model._meta.db_table = name
         try:
-            copy_models(models)
+            copy_into(model, rows)
         finally:
-            models[0]._meta.db_table = table
+            model._meta.db_table = table
     cursor.execute("ALTER TABLE t_request ADD variant int; ALTER TABLE t_call ADD variant int")
     for name in ("t_request", "t_call"):
         cursor.execute(
