@@ -1,7 +1,8 @@
 """The record and the gate at full size: `python -m bench.record ledger|gate|bundle|page` (see docs/performance.md).
 
 ledger   a million entries: sealed, verified in full by `manage.py verify` (goal: 10 s and 500 MB), proofs (goal: 5 ms)
-gate     200 items with 1,000 pieces of evidence, asked 20 times a second beside a running worker (goal: p95 50 ms)
+gate     200 items with 1,000 pieces of evidence, asked alone, 20 times a second beside a running worker (goal: p95
+         50 ms), and the same while spans are taken in
 bundle   the bundle of a decision with 500 pieces of evidence, made and verified (goal: 10 s)
 page     the page of a release with 200 items, half of them worked on to the end (goal: 100 ms)
 """

@@ -6,7 +6,10 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from multiprocessing import get_context
 from statistics import median, quantiles
 from typing import Any
 
@@ -14,7 +17,7 @@ from django.utils import timezone
 
 from audit import sealing
 from audit.bundle import Bundle, open_bundle
-from bench.trail import people
+from bench.trail import people, sending
 from bench.trail.server import processes
 from demo import walk
 from jobs import outbox
@@ -91,12 +94,44 @@ def measure_gate(artifacts: int, *, seconds: int) -> None:
     url = f"http://127.0.0.1:{PORT}/api/releases/{stage.release.pk}/gate?question=canary"
     with processes("web", "worker", port=PORT):
         _asked(url, token, seconds=5)  # the first questions load what later ones use
+        alone = [_answered(url, token) for _ in range(100)]
+        print(f"{len(alone)} answers, one after the other: {_spread(alone)} (floor for p50 15 ms, target 8)")
         took = _asked(url, token, seconds=seconds)
-    p95 = quantiles(took, n=20)[18]
-    print(
-        f"{len(took)} answers at {PER_SECOND} a second, beside a worker: p50 {median(took) * 1000:.0f} ms, "
-        f"p95 {p95 * 1000:.0f} ms (goal 50 ms)"
-    )
+        print(f"{len(took)} answers at {PER_SECOND} a second, beside a worker: {_spread(took)} (goal for p95 50 ms)")
+        with _full_ingest(seconds + 5), processes("beat", port=PORT):
+            busy = _asked(url, token, seconds=seconds)
+        print(f"{len(busy)} answers under full ingest: {_spread(busy)} (floor for p95 150 ms, target 60)")
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    return f"p50 {median(seconds) * 1000:.0f} ms, p95 {quantiles(seconds, n=20)[18] * 1000:.0f} ms"
+
+
+@contextmanager
+def _full_ingest(seconds: int) -> Iterator[None]:
+    """Two processes that send spans as fast as they are taken, from when this is entered."""
+    spawn = get_context("spawn")
+    meeting = spawn.Barrier(3)
+    secret = people.token("bench-load", "ingest")
+    with spawn.Pool(2, initializer=sending.meet, initargs=(meeting,)) as pool:
+        sent = pool.starmap_async(sending.send, [(secret, seconds, f"gate {number}") for number in range(2)])
+        meeting.wait()
+        yield
+        rate = sum(count / took for count, took in sent.get())
+        print(f"meanwhile {rate:,.0f} spans/s were taken in")
+
+
+def _answered(url: str, token: str) -> float:
+    """Seconds until a go came."""
+    began = time.monotonic()
+    with urllib.request.urlopen(_question(url, token), timeout=30) as answer:
+        if not json.load(answer)["allow"]:
+            raise SystemExit("The gate says no.")
+    return time.monotonic() - began
+
+
+def _question(url: str, token: str) -> urllib.request.Request:
+    return urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
 
 
 def _asked(url: str, token: str, *, seconds: int) -> list[float]:
@@ -107,9 +142,8 @@ def _asked(url: str, token: str, *, seconds: int) -> list[float]:
 
     def ask(due: float) -> None:
         time.sleep(max(0.0, due - time.monotonic()))
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(_question(url, token), timeout=30) as answer:
                 answered = json.load(answer)
         except OSError as error:
             unanswered[str(error)] += 1
