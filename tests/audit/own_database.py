@@ -1,13 +1,15 @@
 """A database and a data folder of one's own beside those of the tests, used by real processes only."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import psycopg
@@ -32,12 +34,30 @@ for number in range(1, count + 1):
     if number % every == 0:
         sealing.seal(now=now)
 """
+# What `manage.py` does, from its first line.
+MANAGE = "import runpy; runpy.run_path('manage.py', run_name='__main__')"
+# Has everything imported, and forks a process for each program that it is told: they would import for seconds.
+IMPORTED = """
+import json, os, sys
+import django; django.setup()
+from audit.management.commands import resume_ledger, stop_ledger, verify
+for line in sys.stdin:
+    program, argv, out, error = json.loads(line)
+    if (child := os.fork()) == 0:
+        for number, path in enumerate((os.devnull, out, error)):
+            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+        sys.argv = argv
+        exec(program, {"__name__": "program"})
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
 @dataclass(frozen=True)
 class Own:
     name: str
     folder: Path
+    imported: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
@@ -51,11 +71,17 @@ class Own:
         return {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "readiness.settings"}
 
     def manage(self, *arguments: str) -> tuple[int, str]:
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=120
-        )
-        return done.returncode, done.stdout + done.stderr
+        code, said, error = self.run(MANAGE, "manage.py", *arguments)
+        return code, said + error
+
+    def run(self, program: str, *argv: str) -> tuple[int, str, str]:
+        """In a process and with connections of its own. Returns the exit code, what it said, and what went wrong."""
+        assert self.imported and self.imported.stdin and self.imported.stdout
+        with TemporaryDirectory() as folder:
+            said = [Path(folder) / name for name in ("out", "error")]
+            print(json.dumps([program, argv, *map(str, said)]), file=self.imported.stdin, flush=True)
+            code = int(self.imported.stdout.readline())
+            return code, said[0].read_text(), said[1].read_text()
 
     def writer(self, name: str, *, count: int, every: int) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", WRITER, name, str(count), str(every)]
@@ -65,9 +91,8 @@ class Own:
 
     def write(self, count: int) -> tuple[int, str]:
         """So many entries more, signed at the end. Returns the exit code, and what went wrong."""
-        with self.writer("test:writer", count=count, every=count) as writer:
-            _, error = writer.communicate(timeout=120)
-        return writer.returncode, error
+        code, _, error = self.run(WRITER, "writer", "test:writer", str(count), str(count))
+        return code, error
 
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(self.url, autocommit=True)
@@ -93,8 +118,11 @@ def own_database(name: str, folder: Path, *, template: str = "") -> Iterator[Own
         server.execute(f'DROP DATABASE IF EXISTS "{own.name}" WITH (FORCE)')
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [template])
         server.execute(f'CREATE DATABASE "{own.name}" TEMPLATE "{template}" STRATEGY file_copy')
+    command = [sys.executable, "-c", IMPORTED]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     try:
-        yield own
+        with subprocess.Popen(command, cwd=ROOT, env=own.environment, **pipes) as imported:
+            yield replace(own, imported=imported)
     finally:
         with _server() as server:
             server.execute(f'DROP DATABASE "{own.name}" WITH (FORCE)')

@@ -9,6 +9,7 @@ from audit.sealing import LOG, stop
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they load every page of the product; whoever runs this is in a hurry
     help = (
         "Freeze the ledger: it takes no entries, so nothing can be decided, signed or started until "
         "`manage.py resume_ledger`. Reading, exporting and verifying go on."
