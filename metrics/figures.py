@@ -65,14 +65,14 @@ def interval_sentence(verdict: EvaluationVerdict, bars: ReleaseBars) -> str:
     if verdict.delta is not None:
         interval = f"{verdict.lower:+.4f} to {verdict.upper:+.4f}"
         return (
-            f"{verdict.metric} changed by {verdict.delta:+.4f}, 95 % interval {interval}; "
+            f"The metric {verdict.metric} changed by {verdict.delta:+.4f}, 95 % interval {interval}; "
             f"the policy asks for {bars.eval_min_delta:+f}."
         )
     if verdict.candidate_score is None:
         return "The runs cannot be compared."
     return (
-        f"{verdict.metric} is {verdict.candidate_score:.4f}, 95 % interval {verdict.lower:.4f} to {verdict.upper:.4f}; "
-        f"the policy asks for {bars.eval_min_score:f}."
+        f"The metric {verdict.metric} is {verdict.candidate_score:.4f}, "
+        f"95 % interval {verdict.lower:.4f} to {verdict.upper:.4f}; the policy asks for {bars.eval_min_score:f}."
     )
 
 

@@ -167,13 +167,13 @@ def decide(
         shown = signed(gain * moved)
         if show(gain) == show(bar.delta):
             shown = format(exact.decimal(gain * moved), "+f")
-        return FAIL, [f"{metric} changed by {shown} against the baseline, and {asked}."]
+        return FAIL, [f"The metric {metric} changed by {shown} against the baseline, and {asked}."]
     if Fraction(lower) >= bar.delta:
         return PASS, []
     ends = sorted((Fraction(lower) * moved, Fraction(upper) * moved))
     interval = f"{signed(ends[0])} to {signed(ends[1])}"
     if Fraction(upper) < bar.delta:
-        return FAIL, [f"{metric} changed by {interval} against the baseline, and {asked}."]
+        return FAIL, [f"The metric {metric} changed by {interval} against the baseline, and {asked}."]
     return INCONCLUSIVE, [
         f"Not enough cases: {metric} changed by {interval}, which leaves open whether the bar is met ({asked}). "
         f"These {count} cases can show a change of {detectable} or more."
@@ -196,9 +196,9 @@ def _absolute(outcome: str, reasons: list[str], score: Fraction, bar: Bar) -> tu
 
 def outside(bar: Bar, score: Fraction) -> list[str]:
     if bar.least is not None and score < bar.least:
-        return [f"{bar.metric} is {show(score)}, below the least score of {show(bar.least)}."]
+        return [f"The metric {bar.metric} is {show(score)}, below the least score of {show(bar.least)}."]
     if bar.most is not None and score > bar.most:
-        return [f"{bar.metric} is {show(score)}, and at most {show(bar.most)} is tolerated."]
+        return [f"The metric {bar.metric} is {show(score)}, and at most {show(bar.most)} is tolerated."]
     return []
 
 

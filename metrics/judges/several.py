@@ -83,10 +83,11 @@ def _collect(pairs: Pairs, candidate: Run, baseline: Run, bars: Bars) -> tuple[l
         if isinstance(found, Pairs):
             judged.append(_Judged(found, _bar(bar, bars)))
         else:
-            unknown += [(bar.name, f"{bar.name}: {reason}") for reason in found]
+            unknown += [(bar.name, f"The metric {bar.name}: {reason}") for reason in found]
     if wanted := next((bar for bar in bars.metrics if bar.name == OVERALL), None):
         together = [(one.pairs, one.bar.weight) for one in judged if one.bar.weight]
-        mean = paired.overall(together) if together else ["overall cannot be judged: none of its metrics can be."]
+        none = ["The metric overall cannot be judged: none of its metrics can be."]
+        mean = paired.overall(together) if together else none
         if isinstance(mean, Pairs):
             judged.append(_Judged(mean, _bar(wanted, bars)))
         else:

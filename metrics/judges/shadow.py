@@ -90,7 +90,7 @@ def _doubts(verdict: CanaryVerdict, compared: Sequence[Compared]) -> Iterator[st
         yield from verdict.reasons
     for one in compared:
         if one.change.outcome == series.INCONCLUSIVE:
-            yield f"{one.name}: {one.change.sentence}"
+            yield f"{one.name.capitalize()}: {one.change.sentence}"
 
 
 def _compare(sides: Sequence[Sequence[Sequence[WindowFacts]]], measure: object, kind: str) -> series.Change:

@@ -148,7 +148,7 @@ def _trend(there: Visit) -> dict[str, Any]:
     rows = figures.trend_rows(newest, metric)
     return {
         "figure": figures.trend_figure(rows, metric, bars.eval_min_score),
-        "summary": f"{metric} by release: "
+        "summary": f"The metric {metric} by release: "
         + ", ".join(f"{run.release_label} {score}" for run, score in rows[-5:])
         + ".",
         "rows": [["Release", metric], *([run.release_label, str(score)] for run, score in rows)],

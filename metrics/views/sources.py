@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.forms import ChoiceField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -163,7 +164,12 @@ def _settings(found: Source) -> list[tuple[str, Any]]:
     fields = form_type().fields
     shown = form_type.shown(found.config)
     labels = {name: str(field.label or name.replace("_", " ").capitalize()) for name, field in fields.items()}
-    return [(labels.get(name, name), value) for name, value in shown.items() if value not in ("", None)]
+    words = {name: dict(field.choices) for name, field in fields.items() if isinstance(field, ChoiceField)}
+    return [
+        (labels.get(name, name), words.get(name, {}).get(value, value))
+        for name, value in shown.items()
+        if value not in ("", None)
+    ]
 
 
 def _form_page(

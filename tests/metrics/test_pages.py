@@ -114,6 +114,9 @@ def test_a_prometheus_source_is_changed_without_losing_its_secret(
     source = Source.objects.get()
     assert source.config["matchers"] == {"env": "production", "job": "bot"}
     assert source.config["error_values"] == ["5*", "429"]
+    assert (
+        '<dt>Its unit</dt><dd class="break">Milliseconds</dd>' in browser.get(at("source", source.pk)).content.decode()
+    )
     page = browser.get(at("source-change", source.pk)).content.decode()
     assert 'value="env=production, job=bot"' in page
     assert 'value="5*, 429"' in page
@@ -178,7 +181,10 @@ def test_the_run_page_shows_what_is_asked_for(scene: Scene, visit: Callable[[Use
     for nonsense in ("?metric=nothing", "?show=nothing", "?baseline=nothing", f"?baseline={run.pk}"):
         assert browser.get(at("run", run.pk) + nonsense).status_code == 200
     failed = text(browser.get(at("run", worse.pk) + f"?baseline={baseline.pk}"))
-    assert "correct changed by -0.05 against the baseline, and the policy asks for at least 0.02 more." in failed
+    assert (
+        "The metric correct changed by -0.05 against the baseline, and the policy asks for at least 0.02 more."
+        in failed
+    )
 
 
 def test_the_file_is_handed_out_as_it_came_and_never_shown(scene: Scene, visit: Callable[[User], Client]) -> None:

@@ -44,7 +44,7 @@ def test_a_hair_below_the_bar_fails_and_says_by_what() -> None:
     verdict = compare([*share(12, 99), "-0.000001"], share(10, 100))
     assert (verdict.outcome, verdict.delta) == ("fail", Decimal("0.01999999"))
     assert verdict.reasons == (
-        "correct changed by +0.01999999 against the baseline, and the policy asks for at least 0.02 more.",
+        "The metric correct changed by +0.01999999 against the baseline, and the policy asks for at least 0.02 more.",
     )
 
 
@@ -53,7 +53,7 @@ def test_a_negative_bar_is_a_margin_of_non_inferiority() -> None:
     assert compare(share(79, 100), share(80, 100), margin).outcome == "pass"
     worse = compare(share(78, 100), share(80, 100), margin)
     assert worse.reasons == (
-        "correct changed by -0.02 against the baseline, and the policy asks for no more than 0.01 less.",
+        "The metric correct changed by -0.02 against the baseline, and the policy asks for no more than 0.01 less.",
     )
 
 

@@ -54,9 +54,9 @@ def test_every_metric_must_meet_its_own_bar_and_each_is_told() -> None:
     verdict = decide(worse, before, asked)
     assert verdict.outcome == "fail"
     assert verdict.reasons == (
-        "grounded changed by -0.02 against the baseline, and the policy asks for no more than 0.01 less.",
-        "toxic changed by +0.03 against the baseline, and the policy asks for no rise.",
-        "toxic is 0.06, and at most 0.05 is tolerated.",
+        "The metric grounded changed by -0.02 against the baseline, and the policy asks for no more than 0.01 less.",
+        "The metric toxic changed by +0.03 against the baseline, and the policy asks for no rise.",
+        "The metric toxic is 0.06, and at most 0.05 is tolerated.",
     )
     found = {one.metric: (one.outcome, one.delta, one.relative) for one in verdict.metrics}
     assert found["correct"] == ("pass", Decimal("0.1"), Decimal("0.125"))
@@ -86,7 +86,10 @@ def test_a_case_without_a_number_counts_as_the_worst_whichever_way_is_better() -
     assert verdict.metrics[1].candidate_score == Decimal("0.03")
     broken = decide(clean, toxic, "correct\ntoxic down delta=0 most=1", min_delta=Decimal("-0.2"))
     assert (broken.outcome, broken.metrics[-1].outcome) == ("inconclusive", "inconclusive")
-    assert "toxic: The baseline's run has no number for case-097, case-098, case-099: run it again." in broken.reasons
+    assert (
+        "The metric toxic: The baseline's run has no number for case-097, case-098, case-099: run it again."
+        in broken.reasons
+    )
 
 
 def test_the_overall_change_is_the_mean_by_weight_counted_for_the_better() -> None:
