@@ -164,9 +164,9 @@ def _settings(found: Source) -> list[tuple[str, Any]]:
     fields = form_type().fields
     shown = form_type.shown(found.config)
     labels = {name: str(field.label or name.replace("_", " ").capitalize()) for name, field in fields.items()}
-    words = {name: dict(field.choices) for name, field in fields.items() if isinstance(field, ChoiceField)}
+    choices: dict[str, Any] = {name: field.choices for name, field in fields.items() if isinstance(field, ChoiceField)}
     return [
-        (labels.get(name, name), words.get(name, {}).get(value, value))
+        (labels.get(name, name), dict(choices.get(name, ())).get(value, value))
         for name, value in shown.items()
         if value not in ("", None)
     ]
