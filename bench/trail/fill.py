@@ -266,7 +266,8 @@ def _copies(cursor: Any, model: Any, name: str, values: dict[str, Any]) -> None:
 
 
 def _sum_up(cursor: Any) -> None:
-    """The rollups by SQL over all rows: what the migration does for rows of before."""
+    """The rollups by SQL over all rows: what the migration does for rows of before. Those of earlier runs are in them."""
+    cursor.execute("TRUNCATE audit_rollup, audit_componentrollup, audit_spend")
     cursor.execute(
         """
         INSERT INTO audit_rollup (system, environment, release, width, bucket, requests, errors, schema_checked,
