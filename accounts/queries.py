@@ -8,6 +8,7 @@ from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import ApiToken, FactorReset, RoleGrant, User
 from accounts.roles import CONFIRMED_ROLES, SIGNING_ROLES, Role
+from web.prepared import Prepared
 
 # A recovery code replaces a lost factor once; it is none itself.
 STRONG_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
@@ -21,9 +22,16 @@ def living_grants(*, now: datetime) -> QuerySet[RoleGrant]:
     )
 
 
+_roles = Prepared(
+    lambda user, system, now: (
+        living_grants(now=now).filter(user=user, system__in=["", system]).values_list("role", flat=True)
+    )
+)
+_systems = Prepared(lambda user, now: living_grants(now=now).filter(user=user).values_list("system", flat=True))
+
+
 def roles_of(user: User, *, system: str, now: datetime) -> frozenset[str]:
-    grants = living_grants(now=now).filter(user=user, system__in=["", system])
-    return frozenset(grants.values_list("role", flat=True))
+    return frozenset(_roles(user=user.pk, system=system, now=now))
 
 
 def holders(role: str, *, system: str, now: datetime) -> QuerySet[User]:
@@ -37,7 +45,7 @@ def is_member(user: User, *, system: str, now: datetime) -> bool:
 
 def systems_of(user: User, *, now: datetime) -> set[str] | None:
     """Slugs of the systems a person may see; None means all of them (a role for the whole organisation)."""
-    slugs = set(living_grants(now=now).filter(user=user).values_list("system", flat=True))
+    slugs = set(_systems(user=user.pk, now=now))
     return None if "" in slugs else slugs
 
 

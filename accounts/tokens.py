@@ -14,11 +14,14 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from accounts.models import ApiToken
+from web.prepared import Prepared
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID, _SECRET, _CHECK = 10, 43, 6  # 43 characters of 62 hold 256 bits; 6 hold a CRC-32
 _FORM = re.compile(rf"rdy_[0-9A-Za-z]{{{_ID + _SECRET + _CHECK}}}")
 _USED_GRAIN = timedelta(minutes=1)
+
+_named = Prepared(lambda public_id: ApiToken.objects.select_related("owner").filter(public_id=public_id))
 
 
 def generate() -> tuple[str, str]:
@@ -36,9 +39,10 @@ def authenticate(token: str, now: datetime) -> ApiToken | None:
     """The living token with this secret, of an active owner. One query; a second one at most once a minute."""
     if not _FORM.fullmatch(token) or not hmac.compare_digest(_checksum(token[:-_CHECK]), token[-_CHECK:]):
         return None
-    found = ApiToken.objects.select_related("owner").filter(public_id=token[4 : 4 + _ID]).first()
-    if found is None or not hmac.compare_digest(found.secret_hash, hash_of(token)):
+    named = _named(public_id=token[4 : 4 + _ID])
+    if not named or not hmac.compare_digest(named[0].secret_hash, hash_of(token)):
         return None
+    found = named[0]
     if found.revoked_at or (found.expires_at and found.expires_at <= now) or not found.owner.is_active:
         return None
     if found.last_used_at is None or found.last_used_at <= now - _USED_GRAIN:

@@ -4,7 +4,7 @@ A budget day is a calendar day of the system's own time zone. A request spends o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal, cast
@@ -15,6 +15,7 @@ from django.core.cache import caches
 from audit import trail
 from systems.models import RunningPolicy, System
 from systems.policy import SHIPPED_RUNNING_LIMITS, RunningLimits, running_limits
+from web.prepared import Prepared
 
 NANO = 10**9
 LATELY = 2  # seconds
@@ -23,14 +24,20 @@ Level = Literal["ok", "alert", "exceeded"]
 
 
 @dataclass(frozen=True)
-class BudgetState:
-    """All amounts in nano-USD. `unknown_share`: requests of the day whose cost nobody could price."""
+class Spending:
+    """All amounts in nano-USD."""
 
     state: Level
     spent_nanousd: int
     cap_nanousd: int
     alert_nanousd: int
     day: date
+
+
+@dataclass(frozen=True)
+class BudgetState(Spending):
+    """`unknown_share`: requests of the day whose cost nobody could price."""
+
     unknown_share: Decimal
 
 
@@ -73,10 +80,17 @@ def crossed_at(spent_until: Callable[[datetime], int], threshold: int, *, start:
     return min(start + timedelta(seconds=high), end)
 
 
+_in_force = Prepared(
+    lambda system: RunningPolicy.objects.filter(system=system, state=RunningPolicy.State.APPROVED).values_list(
+        "body", flat=True
+    )[:1]
+)
+
+
 def limits_of(system: System) -> RunningLimits:
     """The running limits in force; the shipped ones where a system has none of its own."""
-    policy = RunningPolicy.objects.filter(system=system, state=RunningPolicy.State.APPROVED).first()
-    return running_limits(policy.body) if policy else SHIPPED_RUNNING_LIMITS
+    bodies = _in_force(system=system.pk)
+    return running_limits(bodies[0]) if bodies else SHIPPED_RUNNING_LIMITS
 
 
 def nano(dollars: Decimal) -> int:
@@ -88,20 +102,26 @@ def usd(nanousd: int) -> str:
     return f"{Decimal(nanousd) / NANO:,.2f} USD"
 
 
-def budget_state(system: System, now: datetime) -> BudgetState:
+def spending(system: System, now: datetime) -> Spending:
     limits = limits_of(system)
     today = day_of(system.time_zone, now)
     spent = trail.spend(system.slug, since=today.start, until=today.end)
-    rates = trail.rates(system.slug, since=today.start, until=today.end)
     alert, cap = nano(limits.budget_alert_usd), nano(limits.budget_daily_usd)
-    return BudgetState(
+    return Spending(
         state=judge(spent, alert=alert, cap=cap),
         spent_nanousd=spent,
         cap_nanousd=cap,
         alert_nanousd=alert,
         day=today.day,
-        unknown_share=_share(rates.requests - rates.cost_known, rates.requests),
     )
+
+
+def budget_state(system: System, now: datetime) -> BudgetState:
+    """What people and applications are told; the gate and the alarms ask for the spending alone."""
+    today = day_of(system.time_zone, now)
+    rates = trail.rates(system.slug, since=today.start, until=today.end)
+    unknown = _share(rates.requests - rates.cost_known, rates.requests)
+    return BudgetState(**asdict(spending(system, now)), unknown_share=unknown)
 
 
 def lately[T](what: str, ask: Callable[[], T]) -> T:

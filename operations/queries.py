@@ -13,6 +13,7 @@ from accounts.queries import roles_of
 from operations.models import Channel, Delivery, Drill, Freeze, Incident, Notification, RunbookVersion, StatusChange
 from operations.rules import Person, StatusState
 from systems.models import System
+from web.prepared import Prepared
 from web.problems import NotFound
 
 NOTHING_HERE = "There is nothing here, or you may not see it."
@@ -36,16 +37,20 @@ def active_freezes(system: System, now: datetime) -> list[Freeze]:
     return list(freezes_at(system, now).select_related("system", *people))
 
 
+_passed = Prepared(
+    lambda system, since, now: (
+        Drill.objects.filter(system=system, outcome=Drill.Outcome.PASSED, ended_at__gt=since, ended_at__lte=now)
+        .order_by("kind", "-ended_at")
+        .distinct("kind")
+        .only("kind", "ended_at", "measured")
+    )
+)
+
+
 def latest_passed(system: System, *kinds: str, now: datetime, validity_days: int) -> list[Drill]:
     """The latest passed drill of each kind that still counts. An older one is as good as none."""
-    counting = Drill.objects.filter(
-        system=system,
-        kind__in=kinds,
-        outcome=Drill.Outcome.PASSED,
-        ended_at__gt=now - timedelta(days=validity_days),
-        ended_at__lte=now,
-    )
-    latest = {drill.kind: drill for drill in counting.order_by("kind", "-ended_at").distinct("kind")}
+    found = _passed(system=system.pk, since=now - timedelta(days=validity_days), now=now)
+    latest = {drill.kind: drill for drill in found}
     return [latest[kind] for kind in kinds if kind in latest]
 
 
@@ -77,14 +82,20 @@ class Alarm:
 
 
 def alarms(system: System, now: datetime, *, days: int = 30) -> list[Alarm]:
-    rows = _alarms(system, now, days=days).select_related("acknowledged_by").order_by("-created_at")
+    rows = _alarms(system, now - timedelta(days=days)).select_related("acknowledged_by").order_by("-created_at")
     return [Alarm(row, row.arrived, (row.arrived or now) - row.breach_at) for row in rows if row.breach_at]
 
 
-def _alarms(system: System, now: datetime, *, days: int) -> QuerySet[Any]:
-    since = now - timedelta(days=days)
+def _alarms(system: System, since: datetime) -> QuerySet[Any]:
     lately = Notification.objects.filter(system=system, breach_at__isnull=False, created_at__gte=since)
     return lately.annotate(arrived=Min("deliveries__sent_at"))
+
+
+_budget_alarms = Prepared(
+    lambda system, since: (
+        _alarms(system, since).filter(topic__in=BUDGET_TOPICS).order_by().values_list("breach_at", "arrived")
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -100,8 +111,7 @@ def alarm_delays(system: System, now: datetime, *, days: int = 30) -> AlarmDelay
 
     Other alarms have delays of their own making: an hour of silence is noticed after that hour.
     """
-    rows = _alarms(system, now, days=days).filter(topic__in=BUDGET_TOPICS).values_list("breach_at", "arrived")
-    found = list(rows)
+    found = _budget_alarms(system=system.pk, since=now - timedelta(days=days))
     delays = [(arrived or now) - breach for breach, arrived in found]
     return AlarmDelays(
         alarms=len(found),
@@ -131,10 +141,19 @@ def newest_versions(system: System) -> QuerySet[RunbookVersion]:
     return rows.select_related("runbook").order_by("runbook__title")
 
 
+_ready = Prepared(
+    lambda system: (
+        channels_for(system)
+        .select_related(None)
+        .filter(state=Channel.State.ACTIVE, tested_at__isnull=False)
+        .only("topics")
+    )
+)
+
+
 def proven_alarm_channels(system: System) -> int:
     """Channels that a budget alarm would reach: switched on, listening, and a test message has arrived there."""
-    ready = channels_for(system).select_related(None).filter(state=Channel.State.ACTIVE, tested_at__isnull=False)
-    return sum(channel.hears(ALARM_TOPIC) for channel in ready)
+    return sum(channel.hears(ALARM_TOPIC) for channel in _ready(system=system.pk))
 
 
 def find_channel(channel_id: UUID, *, by: User, now: datetime) -> Channel:

@@ -24,9 +24,12 @@ forwarded_allow_ips = env.text("READINESS_PROXY_IPS", "127.0.0.1,::1")
 
 def when_ready(server: Any) -> None:
     """The application is loaded, nothing is served yet. The checks' database connection must not reach the workers."""
-    from readiness.checks import refuse_nonsense  # needs settings, which gunicorn has only now
+    from django.urls import get_resolver  # these need settings, which gunicorn has only now
+
+    from readiness.checks import refuse_nonsense
 
     refuse_nonsense()
+    _ = get_resolver().url_patterns  # every view is loaded now, and not with somebody's first request
     collector.settle()  # before the processes are forked, so that they go on sharing what is loaded
 
 

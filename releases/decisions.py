@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet
 
 from accounts.queries import living_grants
 from audit import canonical
-from releases import gate, rules
+from releases import gate
 from releases.facts import gather, references
 from releases.gate.clearance import missing_signatures
 from releases.gate.types import Facts, Question, Reason, SignatureFact, Verdict
@@ -17,6 +19,7 @@ from releases.models import Decision, Release, SignOff
 from releases.people import authors
 from releases.state import ItemRow, read, recorded_state, state_digest
 from systems.policy import PolicyError, ReleaseBars, release_bars
+from web.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -77,15 +80,20 @@ def closing_decision(release: Release, question: Question) -> Decision | None:
     return release.decisions.filter(question=question, occasion=occasion).first()
 
 
+def _given(release: Any, question: Any, system: Any, now: Any) -> QuerySet[Any]:
+    """With the roles that each signer holds now."""
+    grants = living_grants(now=now).filter(system__in=["", system], user=OuterRef("signer"))
+    rows = SignOff.objects.filter(release=release, question=question, withdrawn_at=None).order_by("signed_at")
+    rows = rows.only("side", "signer", "state_digest", "signed_at", "method", "voided_at")
+    return rows.annotate(roles=ArraySubquery(grants.values("role")))
+
+
+_given_now = Prepared(_given)
+
+
 def signature_facts(release: Release, question: Question, *, now: datetime) -> tuple[SignatureFact, ...]:
     """Living and voided signatures on the question. Whether the signer holds the role is read now, not remembered."""
-    rows = list(SignOff.objects.filter(release=release, question=question, withdrawn_at=None).order_by("signed_at"))
-    held = set(
-        living_grants(now=now)
-        .filter(user__in=[row.signer_id for row in rows], system__in=["", release.system.slug])
-        .filter(role__in=rules.SIDES | rules.SECTIONS)
-        .values_list("user_id", "role")
-    )
+    rows = _given_now(release=release.pk, question=question.value, system=release.system.slug, now=now)
     wrote = authors(release)
     return tuple(
         SignatureFact(
@@ -95,7 +103,7 @@ def signature_facts(release: Release, question: Question, *, now: datetime) -> t
             signed_at=row.signed_at,
             method=row.method,
             voided=row.voided_at is not None,
-            holds_role=(row.signer_id, row.side) in held,
+            holds_role=row.side in row.roles,
             is_author=str(row.signer_id) in wrote,
         )
         for row in rows

@@ -11,13 +11,13 @@ from math import ceil
 from typing import Any
 
 import msgspec
-from django.db.models import Q
+from django.db.models import Case, When
 
 from audit import trail
 from audit.models import Checkpoint
 from metrics import windows
 from metrics.judges import canary
-from operations.budget import budget_state
+from operations.budget import spending
 from operations.models import Drill
 from operations.queries import alarm_delays, freezes_at, latest_passed, proven_alarm_channels
 from releases.fingerprint import dataset_hash, mismatch_of
@@ -37,12 +37,14 @@ from releases.gate.types import (
     RejectionFact,
     VersionFact,
 )
-from releases.models import Answer, Pin, Release, Rollout
+from releases.models import Answer, Judgement, Pin, Rejection, Release, Rollout
+from releases.standard.load import StandardDef
 from releases.standard.published import definition_of
-from releases.state import ItemRow, Rows, read
-from systems.models import Version
+from releases.state import Checklist, Rows, read
+from systems.models import Component, Version
 from systems.policy import ReleaseBars, release_bars
 from systems.registry import ownership_map
+from web.prepared import Prepared
 
 NANO = Decimal(10) ** 9
 BASELINE_DAYS = timedelta(days=7)
@@ -53,15 +55,14 @@ def gather(release: Release, question: Question, *, now: datetime, rows: Rows | 
     rows = rows or read(release)
     plan = rows.plan
     bars = release_bars(release.policy.body)
-    live = live_release(release)
+    once_live, live = _served(release)
     definition = definition_of(release.standard)
-    first = not Release.objects.filter(system=release.system, live_at__isnull=False).exclude(pk=release.pk).exists()
     return Facts(
         release=str(release.pk),
         label=release.label,
         system=release.system.slug,
         question=question,
-        first_release=first,
+        first_release=not once_live,
         standard=VersionFact(release.standard.number, release.standard.sha256, True, release.standard.superseded_at),
         policy=VersionFact(
             str(release.policy.number),
@@ -73,7 +74,7 @@ def gather(release: Release, question: Question, *, now: datetime, rows: Rows | 
         pins=_pins(release, rows.pins),
         asked_items=tuple(item.key for item in definition.items),
         asked_questions=tuple(question.key for question in definition.questions),
-        items=_items(release, rows.items),
+        items=_items(release, rows.checklist),
         answers=_answers(release, rows.answers),
         evaluation=_evaluation(release, live, rows.pins),
         rates=_rates(release, plan, live, now=now),
@@ -83,7 +84,7 @@ def gather(release: Release, question: Question, *, now: datetime, rows: Rows | 
         canary=_canary(release, plan, bars, now=now),
         drills=_drills(release, bars, now=now),
         rejections=_rejections(release),
-        retained_release=live.label if live else None,
+        retained_release=live,
         planned_promotion=_planned_promotion(plan, question, now=now),
     )
 
@@ -91,6 +92,22 @@ def gather(release: Release, question: Question, *, now: datetime, rows: Rows | 
 def live_release(release: Release) -> Release | None:
     """The baseline: what serves now, besides this one."""
     return Release.objects.filter(system=release.system, state=Release.State.LIVE).exclude(pk=release.pk).first()
+
+
+_once_live = Prepared(
+    lambda system, release: (
+        Release.objects.filter(system=system, live_at__isnull=False)
+        .exclude(pk=release)
+        .order_by(Case(When(state=Release.State.LIVE, then=0), default=1))
+        .values_list("label", "state")[:1]
+    )
+)
+
+
+def _served(release: Release) -> tuple[bool, str | None]:
+    """Whether another release of the system ever went live, and the label of the one that is live now."""
+    others = _once_live(system=release.system_id, release=release.pk)
+    return bool(others), next((label for label, state in others if state == Release.State.LIVE), None)
 
 
 def references(release: Release, *, now: datetime) -> dict[str, Any]:
@@ -119,18 +136,26 @@ def _ownership_gaps(release: Release, *, now: datetime) -> tuple[str, ...]:
     return tuple(owned.area.label for owned in ownership_map(release.system, now=now) if owned.gap)
 
 
+_components = Prepared(
+    lambda system: (
+        Component.objects.filter(system=system).order_by("kind", "name").values_list("pk", "kind", "name", "retired_at")
+    )
+)
+
+
 def _pins(release: Release, rows: Sequence[Pin]) -> tuple[PinFact, ...]:
     """One per component in use, pinned or not: a component without a pin is a gap, not an absence. What is pinned is
     judged even where its component was retired since: the release is still made of it."""
     pins = {pin.component_id: pin.version for pin in rows}
     facts = []
-    asked = release.system.components.filter(Q(retired_at=None) | Q(pk__in=pins))
-    for component in asked.order_by("kind", "name"):
-        version: Version | None = pins.get(component.pk)
+    for pk, kind, name, retired_at in _components(system=release.system_id):
+        version: Version | None = pins.get(pk)
+        if retired_at is not None and version is None:
+            continue
         facts.append(
             PinFact(
-                component=component.name,
-                kind=component.kind,
+                component=name,
+                kind=kind,
                 version=version.number if version else None,
                 sha256=version.sha256 if version else None,
                 state=version.state if version else None,
@@ -140,9 +165,16 @@ def _pins(release: Release, rows: Sequence[Pin]) -> tuple[PinFact, ...]:
     return tuple(facts)
 
 
-def _items(release: Release, items: Sequence[ItemRow]) -> tuple[ItemFact, ...]:
-    definition = definition_of(release.standard)
-    rows = {item.key: item for item in items}
+def _items(release: Release, checklist: Checklist) -> tuple[ItemFact, ...]:
+    """Kept with the rows, under the standard that says what they mean."""
+    made = checklist.made.get(release.standard.sha256)
+    if made is None:
+        made = checklist.made[release.standard.sha256] = _item_facts(definition_of(release.standard), checklist)
+    return made
+
+
+def _item_facts(definition: StandardDef, checklist: Checklist) -> tuple[ItemFact, ...]:
+    rows = {item.key: item for item in checklist.items}
     facts = []
     for item in definition.items:
         row = rows.get(item.key)
@@ -191,13 +223,21 @@ def _answers(release: Release, rows: Sequence[Answer]) -> tuple[AnswerFact, ...]
     return tuple(facts)
 
 
-def _evaluation(release: Release, live: Release | None, pins: Sequence[Pin]) -> EvaluationFact | None:
+_judged = Prepared(
+    lambda release, policy: Judgement.objects.filter(release=release, policy=policy).select_related(
+        "run", "baseline_run"
+    )[:1]
+)
+
+
+def _evaluation(release: Release, live: str | None, pins: Sequence[Pin]) -> EvaluationFact | None:
     """The newest judgement under this release's policy, if it compared with the release that is live now."""
-    judgement = release.judgements.filter(policy=release.policy).select_related("run", "baseline_run").first()
-    if judgement is None:
+    judgements = _judged(release=release.pk, policy=release.policy_id)
+    if not judgements:
         return None
+    judgement = judgements[0]
     baseline = judgement.baseline_run.release_label if judgement.baseline_run else None
-    if baseline is not None and baseline != (live.label if live else None):
+    if baseline is not None and baseline != live:
         return None  # another release went live since: it is judged again
     fact = msgspec.convert(judgement.fact, EvaluationFact)
     # Whether the run belongs to the release is a question of now: pins can have changed since it was judged.
@@ -211,13 +251,13 @@ def _evaluation(release: Release, live: Release | None, pins: Sequence[Pin]) -> 
     )
 
 
-def _rates(release: Release, plan: Rollout | None, live: Release | None, *, now: datetime) -> RatesFact | None:
+def _rates(release: Release, plan: Rollout | None, live: str | None, *, now: datetime) -> RatesFact | None:
     if plan is None or plan.started_at is None:
         return None
     seen = trail.rates(release.system.slug, since=plan.started_at, until=plan.ended_at or now, release=release.label)
     base = None
     if live is not None:
-        before = trail.rates(release.system.slug, since=now - BASELINE_DAYS, until=now, release=live.label)
+        before = trail.rates(release.system.slug, since=now - BASELINE_DAYS, until=now, release=live)
         if before.cost_known:
             base = Decimal(before.cost_nanousd) / NANO / before.cost_known
     return RatesFact(
@@ -237,7 +277,7 @@ def _rates(release: Release, plan: Rollout | None, live: Release | None, *, now:
 
 
 def _budget(release: Release, *, now: datetime) -> BudgetFact | None:
-    state = budget_state(release.system, now)
+    state = spending(release.system, now)
     worst = alarm_delays(release.system, now).worst
     return BudgetFact(
         state=state.state,
@@ -249,12 +289,15 @@ def _budget(release: Release, *, now: datetime) -> BudgetFact | None:
     )
 
 
+_frozen = Prepared(
+    lambda system, now: freezes_at(system, now).values_list("pk", "reason", "imposed_at", "mitigation_release")
+)
+
+
 def _freezes(release: Release, *, now: datetime) -> tuple[FreezeFact, ...]:
     return tuple(
         FreezeFact(id=str(pk), reason=reason, since=since, spares=spared or None)
-        for pk, reason, since, spared in freezes_at(release.system, now).values_list(
-            "pk", "reason", "imposed_at", "mitigation_release"
-        )
+        for pk, reason, since, spared in _frozen(system=release.system_id, now=now)
     )
 
 
@@ -325,10 +368,13 @@ def _drills(release: Release, bars: ReleaseBars, *, now: datetime) -> tuple[Dril
     )
 
 
+_rejected = Prepared(lambda release: Rejection.objects.filter(release=release, lifted_at=None).order_by("rejected_at"))
+
+
 def _rejections(release: Release) -> tuple[RejectionFact, ...]:
     return tuple(
         RejectionFact(side=row.side, by=str(row.by_id), at=row.rejected_at, reason=row.reason)
-        for row in release.rejections.filter(lifted_at=None).order_by("rejected_at")
+        for row in _rejected(release=release.pk)
     )
 
 

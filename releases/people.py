@@ -7,6 +7,7 @@ from accounts.queries import living_grants, roles_of
 from releases.models import Item, Release
 from releases.rules import ItemView, Person
 from releases.standard.load import ItemDef
+from web.prepared import Prepared
 
 
 def person(user: User, release: Release, *, now: datetime) -> Person:
@@ -35,5 +36,10 @@ def somebody_else_holds(definition: ItemDef, release: Release, *, besides: User,
     return grants.exclude(user=besides).exists()
 
 
+_authors = Prepared(
+    lambda release: Release.authors.through.objects.filter(release=release).values_list("user", flat=True)
+)
+
+
 def authors(release: Release) -> frozenset[str]:
-    return frozenset(str(pk) for pk in release.authors.values_list("pk", flat=True))
+    return frozenset(map(str, _authors(release=release.pk)))

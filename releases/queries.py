@@ -1,6 +1,6 @@
 """Reads of releases, for pages and API."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,36 +11,40 @@ from releases.models import Evidence, Item, Release
 from releases.standard.published import definition_of
 from systems.kinds import Kind
 from systems.models import System
+from web.prepared import Prepared
 from web.problems import NotFound
 
 _NOTHING_HERE = "There is no such release, or you may not see it."
 
 
-def visible_releases(slugs: Iterable[str] | None) -> QuerySet[Release]:
+def visible_releases(slugs: Collection[str] | None) -> QuerySet[Release]:
     """Releases of these systems; None: of all. The text of their standard is read once for all (`definition_of`)."""
     releases = Release.objects.select_related("system", "standard", "policy", "opened_by").defer("standard__body")
     return releases if slugs is None else releases.filter(system__slug__in=slugs)
 
 
-def find_release(reference: str, *, slugs: Iterable[str] | None) -> Release:
+_of_id = Prepared(lambda pk: visible_releases(None).filter(pk=pk))
+_of_label = Prepared(lambda slug, label: visible_releases(None).filter(system__slug=slug, label=label))
+
+
+def find_release(reference: str, *, slugs: Collection[str] | None) -> Release:
     """By id, by `system:label`, or by the digest of an artifact that it pins (the newest that does)."""
-    releases = visible_releases(slugs)
     if reference.startswith("sha256:"):
         artifact = Q(pins__component__kind=Kind.ARTIFACT) & (
             Q(pins__version__sha256=reference) | Q(pins__version__meta__image_digest=reference)
         )
-        found = releases.filter(artifact).order_by("-opened_at").first()
+        found = list(visible_releases(slugs).filter(artifact).order_by("-opened_at")[:1])
     elif ":" in reference:
         slug, _, label = reference.partition(":")
-        found = releases.filter(system__slug=slug, label=label).first()
+        found = _of_label(slug=slug, label=label)
     else:
         try:
-            found = releases.filter(pk=UUID(reference)).first()
+            found = _of_id(pk=UUID(reference))
         except ValueError:
-            found = None
-    if found is None:
+            found = []
+    if not found or (slugs is not None and found[0].system.slug not in slugs):
         raise NotFound(_NOTHING_HERE)
-    return found
+    return found[0]
 
 
 def system_of(slug: str) -> System:
@@ -64,7 +68,7 @@ def items_to_do(user_id: UUID) -> QuerySet[Item]:
     return _placed(mine).order_by("release__opened_at", "position")
 
 
-def items_to_verify(slugs: Iterable[str] | None) -> QuerySet[Item]:
+def items_to_verify(slugs: Collection[str] | None) -> QuerySet[Item]:
     """Items of open releases with evidence that waits for somebody; whether for this person, the rules say."""
     running = (*Release.OPEN, *Release.IN_ROLLOUT)
     waiting = Item.objects.filter(

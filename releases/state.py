@@ -5,7 +5,7 @@ Live facts (rates, spend, freezes, lapse of evidence, memberships) are not in it
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from django.db import connection
 from audit import canonical
 from releases.gate.types import EvidenceFact
 from releases.models import Answer, Evidence, Pin, Release, Rollout
+from web.prepared import Prepared, fetched
 
 
 class ItemRow(NamedTuple):
@@ -41,21 +42,58 @@ class ItemRow(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Checklist:
+    """The items as they were read, and what was made of these rows and nothing else, by whoever made it."""
+
+    items: tuple[ItemRow, ...]
+    made: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Rows:
     """The rows that the state is made of, read once: verdict and digest speak of the same ones."""
 
-    items: tuple[ItemRow, ...]
+    checklist: Checklist
     pins: tuple[Pin, ...]  # with component and version, by kind and name
     answers: tuple[Answer, ...]
     plan: Rollout | None
 
+    @property
+    def items(self) -> tuple[ItemRow, ...]:
+        return self.checklist.items
+
+
+# Of the pinned versions their content is long, and nothing else of them is asked for.
+_PINNED = (
+    *("component__kind", "component__name", "version__number", "version__sha256", "version__meta", "version__state"),
+    *("version__author", "version__reviewer"),
+)
+_pinned = Prepared(
+    lambda release: (
+        Pin.objects.filter(release=release)
+        .select_related("component", "version")
+        .only(*_PINNED)
+        .order_by("component__kind", "component__name")
+    )
+)
+_answered = Prepared(
+    lambda release: (
+        Answer.objects.filter(release=release)
+        .select_related("evidence")
+        .order_by("key")
+        .only("key", "value", "text", "answered_by", "evidence__digest")
+    )
+)
+_planned = Prepared(lambda release: Rollout.objects.filter(release=release).select_related("source"))
+
 
 def read(release: Release) -> Rows:
+    planned = _planned(release=release.pk)
     return Rows(
-        items=_checklist(release),
-        pins=tuple(release.pins.select_related("component", "version").order_by("component__kind", "component__name")),
-        answers=tuple(release.answers.select_related("evidence").order_by("key")),
-        plan=Rollout.objects.select_related("source").filter(release=release).first(),
+        checklist=_checklist(release),
+        pins=tuple(_pinned(release=release.pk)),
+        answers=tuple(_answered(release=release.pk)),
+        plan=planned[0] if planned else None,
     )
 
 
@@ -70,16 +108,16 @@ _VERSIONS = """
     ) AS rows
 """
 _KEPT_RELEASES = 32
-_kept: dict[str, tuple[ItemRow, ...]] = {}
+_kept: dict[str, Checklist] = {}
 
 
-def _checklist(release: Release) -> tuple[ItemRow, ...]:
+def _checklist(release: Release) -> Checklist:
     """The largest part of the state, and from one question to the next nearly always the same: read again only where
     one of its rows was written since (decision 12)."""
     versions = _versions(release)
     if (kept := _kept.get(versions)) is not None:
         return kept
-    rows = _read_checklist(release)
+    rows = Checklist(_read_checklist(release))
     if _versions(release) == versions:
         while len(_kept) >= _KEPT_RELEASES:
             _kept.pop(next(iter(_kept)), None)
@@ -88,9 +126,8 @@ def _checklist(release: Release) -> tuple[ItemRow, ...]:
 
 
 def _versions(release: Release) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(_VERSIONS, [release.pk])
-        return f"{release.pk} {cursor.fetchone()[0]}"
+    ((versions,),) = fetched(connection, _VERSIONS, [release.pk])
+    return f"{release.pk} {versions}"
 
 
 def _read_checklist(release: Release) -> tuple[ItemRow, ...]:
@@ -119,7 +156,7 @@ def recorded_state(release: Release, rows: Rows | None = None) -> dict[str, Any]
         "standard": {"number": release.standard.number, "sha256": release.standard.sha256},
         "policy": {"number": release.policy.number, "sha256": release.policy.sha256},
         "pins": _pins(rows.pins),
-        "items": _items(rows.items),
+        "items": _items(rows.checklist),
         "answers": _answers(rows.answers),
         "plan": _plan(rows.plan),
     }
@@ -142,9 +179,11 @@ def _pins(pins: Iterable[Pin]) -> list[dict[str, Any]]:
     ]
 
 
-def _items(items: Iterable[ItemRow]) -> list[dict[str, Any]]:
+def _items(checklist: Checklist) -> list[dict[str, Any]]:
     """Who verified which digests, and what was agreed not to apply. An untouched item is only named."""
-    return [
+    if (made := checklist.made.get("state")) is not None:
+        return made
+    made = checklist.made["state"] = [
         {
             "key": item.key,
             "verified_by": str(item.verified_by_id) if item.verified_by_id else None,
@@ -159,8 +198,9 @@ def _items(items: Iterable[ItemRow]) -> list[dict[str, Any]]:
             if item.not_applicable_by_id
             else None,
         }
-        for item in sorted(items, key=attrgetter("key"))
+        for item in sorted(checklist.items, key=attrgetter("key"))
     ]
+    return made
 
 
 def _answers(answers: Iterable[Answer]) -> list[dict[str, Any]]:

@@ -1,11 +1,13 @@
 """What others ask of systems: contents, policies in force, owners and the gaps between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import User
 from accounts.queries import living_grants, roles_of
@@ -18,6 +20,7 @@ from systems.json_text import ContentError, read_json
 from systems.kinds import ROLE_AREAS, Area, Kind, reviewer_role
 from systems.models import Component, Ownership, Policy, ReleasePolicy, RunningPolicy, System, Version
 from systems.rules import Person, PolicyState, VersionState
+from web.prepared import Prepared
 
 AS_UPLOADED = (Kind.PROMPT, Kind.DATASET)  # hashed byte by byte; everything else is JSON
 
@@ -133,31 +136,31 @@ class Owned:
     acknowledged_at: datetime | None = None
 
 
+def _with_roles(named: QuerySet[Ownership], *, now: Any) -> QuerySet[Any]:
+    """With the roles that each owner holds on the system now."""
+    grants = living_grants(now=now).filter(Q(system="") | Q(system=OuterRef("system__slug")), user=OuterRef("user"))
+    return named.select_related("user").annotate(roles=ArraySubquery(grants.values("role")))
+
+
+_named = Prepared(lambda system, now: _with_roles(Ownership.objects.filter(system=system), now=now))
+
+
 def ownership_map(system: System, *, now: datetime) -> list[Owned]:
     """Every area with its owner. A removed owner is a gap, however the row reads."""
-    return ownership_maps([system], now=now)[system.pk]
+    return _map(system, _named(system=system.pk, now=now))
 
 
 def ownership_maps(systems: Sequence[System], *, now: datetime) -> dict[UUID, list[Owned]]:
-    """The maps of several systems, in two queries however many there are."""
-    rows: dict[tuple[UUID, str], Ownership] = {
-        (row.system_id, row.area): row for row in Ownership.objects.filter(system__in=systems).select_related("user")
-    }
-    owners = {row.user_id for row in rows.values()}
-    slugs = ["", *(system.slug for system in systems)]
-    grants = living_grants(now=now).filter(system__in=slugs, user__in=owners)
-    held: dict[tuple[UUID, str], set[str]] = {}
-    for user_id, slug, role in grants.values_list("user_id", "system", "role"):
-        held.setdefault((user_id, slug), set()).add(role)
+    """The maps of several systems, in one query however many there are."""
+    rows: dict[UUID, list[Any]] = {system.pk: [] for system in systems}
+    for row in _with_roles(Ownership.objects.filter(system__in=systems), now=now):
+        rows[row.system_id].append(row)
+    return {system.pk: _map(system, rows[system.pk]) for system in systems}
 
-    def roles(row: Ownership | None, system: System) -> set[str]:
-        return held.get((row.user_id, ""), set()) | held.get((row.user_id, system.slug), set()) if row else set()
 
-    found = {}
-    for system in systems:
-        of_area = {area: rows.get((system.pk, area)) for area in areas_of(system)}
-        found[system.pk] = [_owned(area, row, roles(row, system)) for area, row in of_area.items()]
-    return found
+def _map(system: System, named: Iterable[Any]) -> list[Owned]:
+    rows = {row.area: row for row in named}
+    return [_owned(area, rows.get(area)) for area in areas_of(system)]
 
 
 def areas_of(system: System) -> list[Area]:
@@ -170,14 +173,14 @@ def ownership_gaps(system: System, *, now: datetime) -> tuple[str, ...]:
     return tuple(f"{owned.area.label}: {owned.gap}" for owned in ownership_map(system, now=now) if owned.gap)
 
 
-def _owned(area: Area, row: Ownership | None, held: set[str]) -> Owned:
+def _owned(area: Area, row: Any) -> Owned:
     if row is None:
         return Owned(area, None, None, "nobody is named")
     if not row.user.is_active:
         gap = f"{row.user} has left"
-    elif area in ROLE_AREAS and area.value not in held:
+    elif area in ROLE_AREAS and area.value not in row.roles:
         gap = f"{row.user} does not hold the role {area.label.lower()}"
-    elif not held:
+    elif not row.roles:
         gap = f"{row.user} holds no role on this system"
     else:
         gap = ""

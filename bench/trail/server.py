@@ -81,6 +81,7 @@ def processes(*names: str, port: int = 8765, web: int = 2) -> Iterator[list[subp
         "READINESS_BIND": f"127.0.0.1:{port}",
         "READINESS_WEB_PROCESSES": str(web),
         "READINESS_LOG_LEVEL": "WARNING",
+        "READINESS_DEBUG": "0",  # with it, Django writes down every query
     }
     folder = Path(os.environ["READINESS_DATA_DIR"]) / "log"
     started = []

@@ -40,6 +40,7 @@ from systems.models import Version
 from web.api import ApiView
 from web.idempotency import idempotent
 from web.paging import keyset_page
+from web.prepared import Prepared
 from web.problems import NotFound
 
 QUESTION = OpenApiParameter("question", OpenApiTypes.STR, enum=["canary", "release"], description="Default: release.")
@@ -114,19 +115,22 @@ class Gate(ReleaseView):
         return response
 
 
+_last_asked = Prepared(
+    lambda release, question: (
+        Decision.objects.filter(release=release, question=question, occasion=Decision.Occasion.ASKED)
+        .order_by("-decided_at")
+        .values_list("cleared", "state_digest", "verdict__reasons")[:1]  # facts and items of a long checklist are long
+    )
+)
+
+
 def record_asked(release: Release, found: Standing, *, by: User | AnonymousUser, via: str, now: datetime) -> None:
     """A pipeline that gets a new answer leaves a decision behind; the same answer again does not."""
-    last = (
-        release.decisions.filter(question=found.question, occasion=Decision.Occasion.ASKED)
-        .order_by("-decided_at")
-        .only("cleared", "state_digest", "verdict")  # the facts of a long checklist are long
-        .first()
-    )
-    reasons = [reason.code + reason.sentence for reason in found.missing]
-    if last and last.cleared == found.cleared and last.state_digest == found.state_digest:
-        before = [row["code"] + row["sentence"] for row in last.verdict["reasons"]]
-        if before == [reason.code + reason.sentence for reason in found.verdict.reasons] or not reasons:
-            return
+    for cleared, digest, reasons in _last_asked(release=release.pk, question=found.question.value):
+        if cleared == found.cleared and digest == found.state_digest:
+            before = [row["code"] + row["sentence"] for row in reasons]
+            if before == [reason.code + reason.sentence for reason in found.verdict.reasons] or not found.missing:
+                return
     assert isinstance(by, User)
     with transaction.atomic():
         decision = store(lock(release.pk), found, occasion=Decision.Occasion.ASKED, now=now)

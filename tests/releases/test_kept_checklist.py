@@ -89,7 +89,7 @@ def test_what_is_written_while_it_is_read_is_not_kept(
 
 
 def test_few_releases_are_kept(seen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "_kept", {f"old {n}": () for n in range(state._KEPT_RELEASES)})
+    monkeypatch.setattr(state, "_kept", {f"old {n}": state.Checklist(()) for n in range(state._KEPT_RELEASES)})
     seen()
     assert len(state._kept) == state._KEPT_RELEASES
     assert "old 0" not in state._kept
