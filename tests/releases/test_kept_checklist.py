@@ -8,9 +8,11 @@ from django.db import connection, transaction
 
 from audit import canonical
 from releases import state
+from releases.decisions import standing
+from releases.gate.types import Question
 from releases.locking import lock
 from releases.models import Evidence, Item, Rollout
-from tests.releases.conftest import Stage
+from tests.releases.conftest import NOW, Stage
 from tests.releases.ready import make_ready
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +88,27 @@ def test_what_is_written_while_it_is_read_is_not_kept(
     assert not state._kept
     monkeypatch.setattr(state, "_read_checklist", real)
     assert seen()[item.key].sent_back_reason == "meanwhile"
+
+
+def test_what_is_made_of_the_rows_goes_with_them(seen: Callable[[], Any], stage: Stage, reads: list[Any]) -> None:
+    """The facts about the items, and their part of the state, are kept with the rows and no longer."""
+
+    def stands() -> tuple[Any, str]:
+        found = standing(stage.again(), Question.CANARY, now=NOW)
+        return {item.key: item for item in found.facts.items}, found.state_digest
+
+    done = next(row for row in seen().values() if row.verified_by_id and row.evidence)
+    facts, digest = stands()
+    read = len(reads)
+    assert stands() == (facts, digest)
+    assert len(reads) == read
+    lock(stage.release.pk)
+    Item.objects.filter(pk=done.pk).update(verified_digests=["sha256:" + "0" * 64])
+    changed, other = stands()
+    assert changed[done.key].verified_digests == ("sha256:" + "0" * 64,)
+    assert other != digest
+    Item.objects.filter(pk=done.pk).update(verified_digests=done.verified_digests)
+    assert stands() == (facts, digest)
 
 
 def test_few_releases_are_kept(seen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:

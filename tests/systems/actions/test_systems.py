@@ -120,7 +120,7 @@ def test_gaps_are_said_and_lead_to_the_person(system: System, people: People) ->
 
 
 def test_the_ownership_map_costs_the_same_however_many_people(system: System, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert len(ownership_map(system, now=NOW)) == len(Area) - 1
 
 
