@@ -1,12 +1,13 @@
 """Who has signed, who is missing, and what is signed (releases/parts/signoffs.html, releases/sign.html)."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from accounts.models import User
-from audit import ledger
+from audit import canonical, ledger
 from releases import rules
 from releases.actions.signing import Signed, signing_view
 from releases.decisions import Standing
@@ -15,7 +16,7 @@ from releases.models import Pin, Rejection, Release, SignOff
 from releases.presenting.history import events
 from releases.presenting.rows import release_url
 from releases.review import SECTIONS
-from releases.statement import MEANING
+from releases.statement import MEANING, check_assertion
 
 METHODS = {"passkey": "passkey", "two-factor": "password and code, not key-bound"}
 
@@ -125,7 +126,7 @@ def statement(shown: dict[str, Any], release: Release, found: Standing) -> dict[
         "state_digest": shown["state_digest"],
         "facts": list(_live(found)),
         "covers": _covers(release),
-        "json": json.dumps(shown, indent=2, ensure_ascii=False),
+        "json": json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True),
     }
 
 
@@ -176,10 +177,29 @@ def changes(release: Release, found: Standing) -> list[dict[str, str]]:
     started = release.decisions.filter(occasion="started").first()
     if started is None or found.closed_by is not None:
         return []
-    entries = ledger.entries(system=release.system.slug).filter(
-        subject__in=[f"item:{pk}" for pk in release.items.values_list("pk", flat=True)], at__gt=started.decided_at
-    )
+    return _since(release, started.decided_at, [])
+
+
+def moved(release: Release, statement: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What was done to the release after its state was shown to somebody who then signed what no longer stands."""
+    return _since(release, datetime.fromisoformat(statement["shown_at"]), [release.subject])
+
+
+def _since(release: Release, at: datetime, subjects: list[str]) -> list[dict[str, str]]:
+    subjects += [f"item:{pk}" for pk in release.items.values_list("pk", flat=True)]
+    entries = ledger.entries(system=release.system.slug).filter(subject__in=subjects, at__gt=at)
     return [
-        {"sentence": f"{event['sentence'].capitalize()}: {event['detail']}", "url": event["url"]}
+        {"sentence": f"{event['who']} {event['sentence']}: {event['detail']}", "url": event["url"]}
         for event in events(entries.order_by("index")[:20])
     ]
+
+
+def proven(signed: SignOff) -> tuple[str, str]:
+    """What can be checked of a signature, and why it does not verify (empty where it does)."""
+    if canonical.digest(signed.statement) != signed.statement_digest:
+        return "", "The statement is not the one that its digest was taken of."
+    if signed.assertion:
+        problem = check_assertion(signed.statement, signed.assertion)
+        return "The statement, its digest and the passkey's signature agree.", problem
+    said = "The statement and its digest agree. Password and code were checked when it was signed; neither is kept."
+    return said, ""

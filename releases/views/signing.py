@@ -11,9 +11,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import person as signed_in
 from accounts.access import visible_systems
+from audit import ledger
 from releases import rules
 from releases.actions import signing as acts
 from releases.decisions import standing
+from releases.errors import StateMoved
 from releases.forms import RejectForm, SealedForm, TwoFactorForm
 from releases.gate.types import Question
 from releases.models import Rejection, Release, SignOff
@@ -22,7 +24,6 @@ from releases.people import person
 from releases.presenting import page, rows
 from releases.presenting import signing as shown
 from releases.presenting.work import next_to_sign
-from releases.statement import check_assertion
 from releases.views.release import find
 from web.problems import NotFound, Problem
 
@@ -32,14 +33,17 @@ def sign(request: HttpRequest, slug: str, label: str, side: str) -> HttpResponse
     """GET shows the statement; POST carries it back with the proof. A refusal shows the present statement, and why."""
     release = find(request, slug, label)
     error: Problem | None = None
+    moved: list[dict[str, str]] = []
     if request.method == "POST":
         try:
-            _sign(request, release)
+            signed = _sign(request, release)
         except Problem as problem:
             error = problem
+            moved = _moved(request, release) if isinstance(problem, StateMoved) else []
         else:
-            messages.success(request, f"You signed {release.label} for {side}.")
             waiting = _next(request) if request.POST.get("then") == "next" else ""
+            said = f"You signed {release.system.name} {release.label} for {signed.get_side_display().lower()}."
+            messages.success(request, f"{said} Here is the next that waits for you." if waiting else said)
             return redirect(waiting or rows.release_url(release) + "#signoffs")
     now, user = timezone.now(), signed_in(request)
     found = standing(release, page.question_now(release), now=now)
@@ -51,6 +55,7 @@ def sign(request: HttpRequest, slug: str, label: str, side: str) -> HttpResponse
         **page.head(release, found, now=now),
         "statement": shown.statement(offered.statement, release, found),
         "changes": shown.changes(release, found),
+        "moved": moved,
         "form": SealedForm(initial={"statement": offered.sealed, "state_digest": found.state_digest}),
         "two_factor_form": TwoFactorForm(),
         "sign_url": rows.release_url(release, "sign", side=side),
@@ -75,6 +80,14 @@ def _sign(request: HttpRequest, release: Release) -> SignOff:
         by=user,
         now=now,
     )
+
+
+def _moved(request: HttpRequest, release: Release) -> list[dict[str, str]]:
+    """What happened since the page was opened; one that is too old to be read says nothing."""
+    try:
+        return shown.moved(release, opened(request.POST.get("statement", ""))[0])
+    except Problem:
+        return []
 
 
 def _next(request: HttpRequest) -> str:
@@ -121,11 +134,15 @@ def certificate(request: HttpRequest, slug: str, label: str, sign_off: UUID) -> 
         raise NotFound("There is no such signature on this release.")
     now = timezone.now()
     found = standing(release, Question(signed.question), now=now)
+    record = ledger.entries(subject=release.subject).filter(kind="release.signed", actor_id=signed.signer.actor_id)
+    proven, problem = shown.proven(signed)
     context = {
         **page.head(release, found, now=now),
         "signed": signed,
-        "statement_json": json.dumps(signed.statement, indent=2, ensure_ascii=False),
-        "problem": check_assertion(signed.statement, signed.assertion) if signed.assertion else "",
+        "statement_json": json.dumps(signed.statement, indent=2, ensure_ascii=False, sort_keys=True),
+        "proven": proven,
+        "problem": problem,
+        "entry": record.filter(at=signed.signed_at).first(),
         "not_counted": signed.void_reason or shown.why_not_counted(found, signed),
     }
     return render(request, "releases/certificate.html", context)

@@ -137,7 +137,7 @@ def sign(product: Product, page: Page, who: str, side: str) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_label("One-time code").fill(product.code(who))
     page.get_by_role("button", name="Sign with password and code").click()
-    expect(page.get_by_text(f"You signed {LABEL} for {side}.")).to_be_visible()
+    expect(page.get_by_text(f"You signed Support assistant {LABEL} for {side}.")).to_be_visible()
 
 
 def verdict(page: Page, question: str = "") -> str:

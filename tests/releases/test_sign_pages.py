@@ -1,5 +1,6 @@
 """The pages around a signature: sign and next, sections, the shortest way, requests and reminders."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -9,14 +10,18 @@ from accounts.totp import code_at
 from demo import walk
 from jobs.models import Event, Job
 from releases import asking
+from releases.actions import checklist
+from releases.actions import signing as acts
 from releases.decisions import standing
 from releases.gate.types import Question
 from releases.models import SignOff
 from releases.presenting.express import express
 from releases.presenting.rows import in_words
+from releases.presenting.signing import proven
 from releases.presenting.work import next_to_sign
-from tests.factories import NOW, PASSWORD, TOTP_SECRET, sign_in
-from tests.releases.conftest import in_review, made_ready
+from tests.factories import NOW, PASSWORD, TOTP_SECRET, make_whole_system, sign_in
+from tests.releases.conftest import in_review, made_ready, make_stage
+from tests.releases.ready import make_ready
 
 LATER = NOW + timedelta(minutes=30)
 
@@ -56,6 +61,49 @@ def test_signing_leads_to_the_next_signature_or_back(ready, clock):
     assert SignOff.objects.get().signer == people.engineer2
     assert next_to_sign(people.engineer2, systems, now=LATER) == ""
     assert next_to_sign(people.operator2, systems, now=LATER) == url(ready, "sign", "operations")
+
+
+def test_signing_says_what_was_signed_and_what_waits(ready, clock):
+    """Labels repeat over systems: both are named."""
+    waiting = make_ready(make_stage(make_whole_system("billing-bot", people=ready.people)))
+    answer = sign(ready, ready.people.engineer2, "engineering", then="next")
+    assert answer["Location"] == url(waiting, "sign", "engineering")
+    said = "You signed Support bot 2026.11.2 for engineering. Here is the next that waits for you."
+    assert said in answer.client.get(answer["Location"]).text
+
+
+def test_who_signs_what_has_changed_sees_what_has(ready, clock):
+    user, item = ready.people.engineer2, walk.by_people(ready.release)[0]
+    user.set_password(PASSWORD)
+    user.save()
+    client, page = sign_in(user), url(ready, "sign", "engineering")
+    shown = client.get(page)
+    assert 'id="moved"' not in shown.text
+    with time_machine.travel(LATER + timedelta(minutes=1), tick=False):
+        now = LATER + timedelta(minutes=1)
+        by = walk.verifier(ready.people, item.owner_role)
+        checklist.send_back(release_id=ready.release.pk, key=item.key, reason="Blurred.", by=by, now=now)
+        factors = {"password": PASSWORD, "code": code_at(TOTP_SECRET, now)}
+        refused = client.post(page, {**shown.context["form"].initial, **factors})
+    assert (refused.status_code, "The release changed after you opened this page" in refused.text) == (409, True)
+    [moved] = refused.context["moved"]
+    assert "sent back" in moved["sentence"] and item.key in moved["sentence"] and moved["url"] in refused.text
+    assert not SignOff.objects.exists()
+
+
+def test_a_certificate_says_what_can_be_checked_and_where_it_is_recorded(ready, clock):
+    signed = walk.sign(ready.release, "engineering", by=ready.people.engineer2, now=LATER)
+    client, page = sign_in(ready.people.auditor), url(ready, "signatures", str(signed.pk))
+    shown = client.get(page)
+    assert "Password and code were checked when it was signed; neither is kept." in shown.text
+    entry = shown.context["entry"]
+    assert (entry.kind, entry.actor_id) == ("release.signed", ready.people.engineer2.actor_id)
+    assert f"Entry {entry.index} of the ledger" in shown.text
+    assert list(json.loads(shown.context["statement_json"])) == sorted(signed.statement), "in the order of its digest"
+    changed = SignOff(statement=signed.statement | {"side": "operations"}, statement_digest=signed.statement_digest)
+    assert proven(signed)[1] == "" and "not the one that its digest" in proven(changed)[1]
+    acts.withdraw(sign_off_id=signed.pk, by=ready.people.engineer2, now=LATER)
+    assert "Withdrawn at" in client.get(page).text
 
 
 def test_a_section_is_signed_by_its_owner_and_clears_nothing(ready, clock):
