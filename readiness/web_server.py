@@ -35,6 +35,6 @@ def when_ready(server: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     die_with_parent(signal.SIGKILL, parent=worker.ppid)
-    # A thread that comes back from the database waits this long for one that computes. An answer of the gate comes back a
-    # dozen times, while a batch of spans computes for a tenth of a second: Python's 5 ms each time would add up.
+    # A thread that comes back from the database waits this long for one that computes. An answer of the gate comes back
+    # twenty times, while a batch of spans computes for a tenth of a second: Python's 5 ms each time would add up.
     sys.setswitchinterval(0.001)

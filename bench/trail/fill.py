@@ -266,7 +266,7 @@ def _copies(cursor: Any, model: Any, name: str, values: dict[str, Any]) -> None:
 
 
 def _sum_up(cursor: Any) -> None:
-    """The rollups by SQL over all rows: what the migration does for rows of before. Those of earlier runs are in them."""
+    """The rollups by SQL over all rows, as the migration does for rows of before. Those of earlier runs are in them."""
     cursor.execute("TRUNCATE audit_rollup, audit_componentrollup, audit_spend")
     cursor.execute(
         """
