@@ -18,9 +18,9 @@ import psutil
 import psycopg
 
 from bench.trail.people import median, p95, token
-from bench.trail.sending import BATCH, PORT, batch, meet, send, send_one
+from bench.trail.sending import BATCH, PORT, RELEASE, batch, meet, send, send_one
 from bench.trail.server import processes
-from bench.trail.traffic import Traffic
+from bench.trail.traffic import MODELS, PROMPT_HASHES, RELEASES, Traffic
 
 SYSTEM = "bench-load"
 LARGEST = 10_000  # spans, as many as one request may carry
@@ -28,6 +28,7 @@ LARGEST = 10_000  # spans, as many as one request may carry
 
 def measure(superuser: str, *, seconds: int, rounds: int, senders: int) -> None:
     secret = token(SYSTEM, "ingest")
+    _approve()
     rates: list[float] = []
     anchors = [_anchor(superuser) for _ in range(rounds)]
     copied, hashed = median([each[0] for each in anchors]), median([each[1] for each in anchors])
@@ -56,6 +57,24 @@ def measure(superuser: str, *, seconds: int, rounds: int, senders: int) -> None:
         print(f"sealing lag at full ingest: p50 {median(lags):.1f} s, p95 {p95(lags):.1f} s (floor 10, target 3)")
         print(f"memory of a web worker: {calm / 2**20:.0f} MB under load, ", end="")
         print(f"{watch.memory / 2**20:.0f} MB with a batch of {LARGEST:,} spans (floor 300, target 150)", flush=True)
+
+
+def _approve() -> None:
+    """What is sent is approved traffic, as nearly all traffic is."""
+    from audit import fingerprints
+
+    fingerprints.approve(
+        system=SYSTEM,
+        release_label=RELEASES[RELEASE],
+        release_id="bench-load",
+        fingerprint={
+            "prompt_hash": [PROMPT_HASHES[RELEASE]],
+            "model": list(MODELS),
+            "release": [RELEASES[RELEASE]],
+        },
+        share=None,
+        now=datetime.now(UTC),
+    )
 
 
 def _anchor(superuser: str) -> tuple[float, float]:

@@ -9,12 +9,13 @@ from bench.trail.traffic import SPANS, Traffic, otlp
 
 PORT = 8765
 BATCH = 1_000  # spans
+RELEASE = 3  # of traffic.RELEASES: the one that serves
 _ready: Barrier
 
 
 def batch(traffic: Traffic, spans: int) -> bytes:
     now = datetime.now(UTC)
-    return otlp([traffic.request(now, 3) for _ in range(spans // SPANS)], 3)
+    return otlp([traffic.request(now, RELEASE) for _ in range(spans // SPANS)], RELEASE)
 
 
 def meet(ready: Barrier) -> None:
