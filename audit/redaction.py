@@ -195,8 +195,8 @@ PATTERNS = (
         re.compile(r"(?i)(?<![A-Z0-9])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}+(?:[ ]?[A-Z0-9]{1,4})?(?![A-Z0-9])"),
         _iban,
     ),
-    Pattern("card", _search(r"\d(?:[ -]?\d){12}"), re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?!\w)"), _card),
-    Pattern("ip", _search(r"\d\.\d"), re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"), _ip),
+    Pattern("card", _search(r"\d[\d -]{11,}\d"), re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?!\w)"), _card),
+    Pattern("ip", _search(r"\.\d"), re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"), _ip),
     Pattern(
         "ip",
         _search(r":[0-9a-fA-F]{0,4}:"),
