@@ -12,7 +12,7 @@ at its start only, and given up as a whole (possessive quantifiers).
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -57,23 +57,23 @@ def _redact(text: str) -> tuple[str, tuple[str, ...]]:
     kinds: list[str] = []
     for pattern in PATTERNS:
         if pattern.hint(text):
-            text = "".join(_replaced(pattern, text, kinds))
+            text = _replaced(pattern, text, kinds)
     return text, tuple(kinds)
 
 
 _redact_short = lru_cache(maxsize=16384)(_redact)
 
 
-def _replaced(pattern: Pattern, text: str, kinds: list[str]) -> Iterator[str]:
+def _replaced(pattern: Pattern, text: str, kinds: list[str]) -> str:
+    parts: list[str] = []
     done = 0
     for match in pattern.form.finditer(text):
         length = pattern.accept(match[0])
         if length:
             kinds.append(pattern.kind)
-            yield text[done : match.start()]
-            yield f"[{pattern.kind}]"
+            parts += text[done : match.start()], f"[{pattern.kind}]"
             done = match.start() + length
-    yield text[done:]
+    return "".join((*parts, text[done:])) if parts else text
 
 
 def luhn(digits: str) -> bool:

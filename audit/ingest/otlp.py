@@ -45,7 +45,8 @@ def decode_protobuf(body: bytes) -> Iterator[WireSpan]:
 
 
 def attributes(pairs: Any) -> dict[str, Any]:
-    return {pair.key: value(pair.value, 0) for pair in pairs}
+    # Most values are texts; of any other kind of value the text is empty.
+    return {pair.key: pair.value.string_value or value(pair.value, 0) for pair in pairs}
 
 
 def value(sent: AnyValue, depth: int) -> Any:
