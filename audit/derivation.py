@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
+from json import loads
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Case, JSONField, When
+from django.db.models import Case, TextField, When
+from django.db.models.functions import Cast
 from msgspec.structs import asdict
 
 from audit import canonical, environments
@@ -39,8 +41,9 @@ _LOCK = (0x5244, 3)
 # of model instances.
 _SPAN_COLUMNS = (*SPAN_FACTS, "component", "batch_id")
 _Facts = cast(Any, namedtuple("_Facts", _SPAN_COLUMNS))
-# The attributes of a span are read only where they name a schema.
-_ATTRIBUTES = Case(When(attributes__has_any_keys=list(SCHEMAS), then="attributes"), output_field=JSONField())
+# The attributes of a span are read only where they name a schema. As text, since a JSON column costs each row that has
+# none as well.
+_ATTRIBUTES = Case(When(attributes__has_any_keys=list(SCHEMAS), then=Cast("attributes", TextField())))
 
 type Key = tuple[str, str, UUID]
 
@@ -150,7 +153,7 @@ def _spans_of(touched: set[Key], batches: Sequence[SpanBatch], old: Mapping[Key,
     for span in map(_Facts._make, spans.iterator(chunk_size=5_000)):
         key = (span.system, span.environment, span.trace_id)
         if key in touched:
-            groups[key].append(span)
+            groups[key].append(span._replace(attributes=loads(span.attributes)) if span.attributes else span)
     return groups
 
 
