@@ -20,7 +20,6 @@ from audit.models import Call, ComponentRollup, Request, Rollup, Spend
 BUCKET = timedelta(minutes=15)
 QUARTER, HOURLY, DAILY = 15, 60, 1440  # minutes
 WIDTHS = (QUARTER, HOURLY, DAILY)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 REQUEST_SUMS = (
     "requests",
@@ -71,8 +70,8 @@ class SpanCounted(Protocol):
 
 def bucket_of(at: datetime, width: int = QUARTER) -> datetime:
     """The start of the bucket that `at` lies in."""
-    step = timedelta(minutes=width)
-    return _EPOCH + (at - _EPOCH) // step * step
+    step = width * 60
+    return datetime.fromtimestamp(at.timestamp() // step * step, UTC)
 
 
 def sums_of(request: Request) -> dict[str, int]:

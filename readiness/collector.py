@@ -4,7 +4,7 @@ import gc
 
 # Containers made and not given up since the last look. One batch of spans passes Python's 2,000 many times over, and
 # each look walks over what that batch holds.
-LOOK_AFTER = 20_000
+LOOK_AFTER = 100_000
 
 
 def settle() -> None:

@@ -64,9 +64,9 @@ class SpanRow(msgspec.Struct, kw_only=True):
     output_commitment: bytes | None = None
 
     @property
-    def key(self) -> tuple[UUID, str, datetime]:
+    def key(self) -> tuple[int, str, datetime]:
         """What makes a span that is sent again the same one (within its system)."""
-        return (self.trace_id, self.span_id, self.started_at)
+        return (self.trace_id.int, self.span_id, self.started_at)
 
 
 LEAF_FIELDS = SpanRow.__struct_fields__

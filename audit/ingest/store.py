@@ -93,7 +93,7 @@ def _without_repeats(batch: Batch) -> tuple[list[Prepared], int]:
         first = once.setdefault(span.row.key, span)
         if first is not span:
             repeated += _repeats(batch, first.leaf_hash, span)
-    return sorted(once.values(), key=lambda span: (span.row.trace_id.int, span.row.span_id)), repeated
+    return [once[key] for key in sorted(once)], repeated
 
 
 def _unstored(spans: Sequence[Prepared], batch: Batch, source: Source) -> tuple[list[Prepared], int]:
@@ -103,7 +103,7 @@ def _unstored(spans: Sequence[Prepared], batch: Batch, source: Source) -> tuple[
         trace_id__in={span.row.trace_id for span in spans},
         started_at__range=(min(times), max(times)),
     ).values_list("trace_id", "span_id", "started_at", "leaf_hash")
-    leaves = {(trace, span, at): bytes(leaf) for trace, span, at, leaf in stored}
+    leaves = {(trace.int, span, at): bytes(leaf) for trace, span, at, leaf in stored}
     new, repeated = [], 0
     for span in spans:
         if (leaf := leaves.get(span.row.key)) is None:
