@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=KEPT, help="the data folder, which is kept")
     parser.add_argument("--seconds", type=int, default=15, help="of each round of ingest")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--senders", type=int, default=2, help="processes that send")
+    parser.add_argument("--senders", type=int, default=4, help="processes that send: enough that no web process waits")
     parser.add_argument("--look-ups", type=int, default=1_000)
     parser.add_argument("--peer-spans", type=int, default=100_000, help="for MLflow; Phoenix gets a tenth")
     options = parser.parse_args()
