@@ -20,6 +20,7 @@ from audit.models import SpanBatch, SpanCheckpoint, SpanLog, SpanTile
 from audit.outside import Outside
 from audit.signing import public_keys, signers
 from audit.spantree import TILE
+from web.prepared import Prepared
 
 LOG = "requests"
 # pg_try_advisory_xact_lock(class, object): "RD" and a number of our own; the decision log has 1.
@@ -154,9 +155,13 @@ def places_of(spans: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], tuple
         return {(batch, at): (first, bytes(leaf)) for batch, at, first, leaf in cursor.fetchall()}
 
 
+_log = Prepared(lambda: SpanLog.objects.all())
+_last_checkpoint = Prepared(lambda: SpanCheckpoint.objects.order_by("-size")[:1])
+
+
 def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[bool | None, str]:
     """Do these leaves (index, hash) lead to the root of the newest signed head? `waiting`: spans without an index."""
-    log, last = SpanLog.objects.get(), SpanCheckpoint.objects.order_by("size").last()
+    (log,), last = _log(), next(iter(_last_checkpoint()), None)
     sealed = [] if last is None else [(index, leaf) for index, leaf in leaves if index < last.size]
     if last is not None:
         try:

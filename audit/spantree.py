@@ -7,6 +7,7 @@ signed head, and `manage.py trail verify` compares each of them with what the le
 """
 
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from django.db import connection
 
@@ -107,6 +108,7 @@ def _reader(ranges: set[tuple[int, int]]) -> RangeHash:
     known = _nodes(nodes)
     leaves = _leaves(tiles)
 
+    @cache  # the spans of a request lie side by side: most of what one needs, the next needs too
     def hash_of(lo: int, hi: int) -> bytes:
         try:
             peaks = [

@@ -18,6 +18,7 @@ from audit.merkle import leaf_hash
 from audit.models import Request, Span, SpanBatch, SpanLog
 from audit.rates import RateBin, Rates, rates, spend
 from audit.summary import summarise
+from web.prepared import Prepared
 from web.problems import Problem
 
 __all__ = [
@@ -105,16 +106,24 @@ def find(request_id: str, *, system: str | None = None) -> list[RequestView]:
     """
     request_id = request_id.strip()
     trace = _trace_id(request_id)
-    matching = Q(request_id=request_id) if request_id else Q(pk=None)
+    if not request_id:
+        return []
+    rows = _quoted(request_id=request_id) if system is None else _quoted_in(request_id=request_id, system=system)
     if trace is not None:
-        matching |= Q(trace_id=trace)
-    rows = Request.objects.filter(matching)
-    if system is not None:
-        rows = rows.filter(system=system)
-    found = [view_of(row) for row in rows.order_by("-started_at")[:MAX_FOUND]]
+        traced = (row for row in _traced(trace=trace) if system in (None, row.system))
+        rows += [row for row in traced if row.request_id != request_id]
+    rows.sort(key=lambda row: row.started_at, reverse=True)
+    found = [view_of(row) for row in rows[:MAX_FOUND]]
     if not found and trace is not None:
         found = _not_yet_derived(trace, system)
     return found
+
+
+# That it is not empty is said in the text as well: the index holds those only.
+_SAID = Request.objects.exclude(request_id="").order_by("-started_at")
+_quoted = Prepared(lambda request_id: _SAID.filter(request_id=request_id)[:MAX_FOUND])
+_quoted_in = Prepared(lambda request_id, system: _SAID.filter(request_id=request_id, system=system)[:MAX_FOUND])
+_traced = Prepared(lambda trace: Request.objects.filter(trace_id=trace))
 
 
 def view_of(row: Request) -> RequestView:
@@ -180,14 +189,15 @@ def _view(row: Request, spans: list[Span], *, derived: bool) -> RequestView:
 
 
 def _spans(trace: UUID, system: str, environment: str, *, near: datetime) -> list[Span]:
-    found = Span.objects.filter(
-        trace_id=trace,
-        system=system,
-        environment=environment,
-        started_at__gte=near - _AROUND,
-        started_at__lte=near + _AROUND,
-    )
-    return list(found.order_by("started_at", "span_id")[:MAX_SPANS])
+    about = {"trace": trace, "system": system, "environment": environment}
+    return _spans_around(**about, since=near - _AROUND, until=near + _AROUND)
+
+
+_spans_around = Prepared(
+    lambda trace, system, environment, since, until: Span.objects.filter(
+        trace_id=trace, system=system, environment=environment, started_at__gte=since, started_at__lte=until
+    ).order_by("started_at", "span_id")[:MAX_SPANS]
+)
 
 
 def _in_tree_order(spans: list[Span]) -> list[SpanView]:

@@ -175,5 +175,6 @@ def systems_for(request: ApiRequest) -> list[str]:
     """What the person may read; a token of one system reads that one only."""
     user: Any = request.user
     token: Any = request.auth
-    systems = explorer.readable_systems(user)
-    return systems if token is None or not token.system else [slug for slug in systems if slug == token.system]
+    if token is None or not token.system:
+        return explorer.readable_systems(user)
+    return [token.system] if user.has_perm("audit.browse", token.system) else []

@@ -66,7 +66,7 @@ class Peer:
 def peers(spans: int) -> tuple[Peer, ...]:
     header = {"x-mlflow-experiment-id": "0"}
     return (
-        Peer("mlflow", ("mlflow>=3.17", "psycopg2-binary"), 8771, spans, header, "SELECT count(*) FROM spans"),
+        Peer("mlflow", ("mlflow>=3.17", "psycopg[binary]"), 8771, spans, header, "SELECT count(*) FROM spans"),
         Peer(
             "phoenix", ("arize-phoenix>=20", "psycopg[binary]", "asyncpg"), 8773, spans // 10, {},
             "SELECT count(*) FROM spans",
