@@ -20,7 +20,7 @@ from audit.models import SpanBatch, SpanCheckpoint, SpanLog, SpanTile
 from audit.outside import Outside
 from audit.signing import public_keys, signers
 from audit.spantree import TILE
-from web.prepared import Prepared
+from web.prepared import Prepared, fetched
 
 LOG = "requests"
 # pg_try_advisory_xact_lock(class, object): "RD" and a number of our own; the decision log has 1.
@@ -146,13 +146,13 @@ class _Tree:
 def places_of(spans: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], tuple[int | None, bytes]]:
     """(batch, position) of spans -> the batch's first index in the log, and the leaf hash that it holds there."""
     batches, positions = zip(*spans, strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT b.id, w.position, b.first_index, substring(b.leaves FROM w.position * 32 + 1 FOR 32)"
-            " FROM unnest(%s::uuid[], %s::int[]) AS w (id, position) JOIN public.audit_span_batch b ON b.id = w.id",
-            [list(batches), list(positions)],
-        )
-        return {(batch, at): (first, bytes(leaf)) for batch, at, first, leaf in cursor.fetchall()}
+    rows = fetched(
+        connection,
+        "SELECT b.id, w.position, b.first_index, substring(b.leaves FROM w.position * 32 + 1 FOR 32)"
+        " FROM unnest(%s::uuid[], %s::int[]) AS w (id, position) JOIN public.audit_span_batch b ON b.id = w.id",
+        [list(batches), list(positions)],
+    )
+    return {(batch, at): (first, bytes(leaf)) for batch, at, first, leaf in rows}
 
 
 _log = Prepared(lambda: SpanLog.objects.all())

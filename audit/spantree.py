@@ -12,6 +12,7 @@ from functools import cache
 from django.db import connection
 
 from audit.merkle import HASH_SIZE, ProofError, RangeHash, inclusion_proof, inclusion_ranges, node_hash, root, subtrees
+from web.prepared import fetched
 
 TILE_LEVEL = 8
 TILE = 1 << TILE_LEVEL
@@ -131,38 +132,38 @@ def _nodes(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
     if not wanted:
         return {}
     levels, indexes = zip(*wanted, strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT n.level, n.index, n.hash FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)"
-            " JOIN public.audit_span_node n ON n.level = w.level AND n.index = w.index"
-            " UNION ALL SELECT %(tile)s, t.index, t.root"
-            " FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)"
-            " JOIN public.audit_span_tile t ON w.level = %(tile)s AND t.index = w.index",
-            {"levels": list(levels), "indexes": list(indexes), "tile": TILE_LEVEL},
-        )
-        return {(level, index): bytes(value) for level, index, value in cursor.fetchall()}
+    rows = fetched(
+        connection,
+        "SELECT n.level, n.index, n.hash FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)"
+        " JOIN public.audit_span_node n ON n.level = w.level AND n.index = w.index"
+        " UNION ALL SELECT %(tile)s, t.index, t.root"
+        " FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)"
+        " JOIN public.audit_span_tile t ON w.level = %(tile)s AND t.index = w.index",
+        {"levels": list(levels), "indexes": list(indexes), "tile": TILE_LEVEL},
+    )
+    return {(level, index): bytes(value) for level, index, value in rows}
 
 
 def _leaves(tiles: set[int]) -> dict[int, bytes]:
     """Leaf index -> hash, of these tiles: the parts of the batches that lie in them, cut out by the database."""
     if not tiles:
         return {}
+    # The batch that holds a tile's first leaf may begin well before it.
+    rows = fetched(
+        connection,
+        "SELECT greatest(b.first_index, w.lo),"
+        " substring(b.leaves FROM (greatest(w.lo - b.first_index, 0) * 32 + 1)::int"
+        " FOR (%(tile)s * 32)::int), w.lo + %(tile)s"
+        " FROM unnest(%(starts)s::bigint[]) AS w (lo)"
+        " CROSS JOIN LATERAL (SELECT coalesce(max(first_index), 0) AS at FROM public.audit_span_batch"
+        " WHERE first_index <= w.lo) AS earliest"
+        " JOIN public.audit_span_batch b"
+        " ON b.first_index >= earliest.at AND b.first_index < w.lo + %(tile)s",
+        {"starts": [tile * TILE for tile in sorted(tiles)], "tile": TILE},
+    )
     found: dict[int, bytes] = {}
-    with connection.cursor() as cursor:
-        # The batch that holds a tile's first leaf may begin well before it.
-        cursor.execute(
-            "SELECT greatest(b.first_index, w.lo),"
-            " substring(b.leaves FROM (greatest(w.lo - b.first_index, 0) * 32 + 1)::int"
-            " FOR (%(tile)s * 32)::int), w.lo + %(tile)s"
-            " FROM unnest(%(starts)s::bigint[]) AS w (lo)"
-            " CROSS JOIN LATERAL (SELECT coalesce(max(first_index), 0) AS at FROM public.audit_span_batch"
-            " WHERE first_index <= w.lo) AS earliest"
-            " JOIN public.audit_span_batch b"
-            " ON b.first_index >= earliest.at AND b.first_index < w.lo + %(tile)s",
-            {"starts": [tile * TILE for tile in sorted(tiles)], "tile": TILE},
-        )
-        for begin, packed, end in cursor.fetchall():
-            data = bytes(packed)
-            for number in range(min(len(data) // HASH_SIZE, end - begin)):
-                found[begin + number] = data[number * HASH_SIZE : (number + 1) * HASH_SIZE]
+    for begin, packed, end in rows:
+        data = bytes(packed)
+        for number in range(min(len(data) // HASH_SIZE, end - begin)):
+            found[begin + number] = data[number * HASH_SIZE : (number + 1) * HASH_SIZE]
     return found

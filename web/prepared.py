@@ -5,7 +5,7 @@ longer than reading the rows; but for the values, both come out the same each ti
 read, stays a queryset, with the rules that it is made of.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from inspect import signature
 from typing import Any
@@ -70,7 +70,7 @@ class Prepared[Row]:
         return self._written
 
 
-def fetched(connection: Any, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+def fetched(connection: Any, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """All rows. The values travel beside the text, so PostgreSQL plans a text that it has seen five times no more
     (settings.DATABASES)."""
     with connection.cursor() as cursor:
