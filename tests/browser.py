@@ -48,6 +48,8 @@ class _OneByOne(StaticFilesHandler):
 
 
 class _Server(ThreadedWSGIServer):
+    daemon_threads = False  # closing waits for what is being answered: it uses the test's connection
+
     def _close_connections(self) -> None:
         """The one connection is not the server's to close."""
 
