@@ -65,7 +65,7 @@ def derive(*, now: datetime, at_most: int | None = None) -> int:
 def row_of(summary: RequestSummary, approvals: Iterable[Approved], *, now: datetime) -> Any:
     """The row of `Request` that a summary makes, judged by what was approved when it started.
 
-    A plain object with the model's fields: to make an instance takes as long as all that went before.
+    A plain object with the model's fields, since most are only copied, and an instance of a model is dear to make.
     """
     finding = judge(summary.seen, approvals, at=summary.started_at)
     missing = set(finding.missing)
