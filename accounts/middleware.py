@@ -1,7 +1,10 @@
 from collections.abc import Callable
 
+from allauth.account.adapter import get_adapter
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -38,6 +41,8 @@ BEFORE_ENROLMENT = (
     "/problems/",
 )
 
+_SEEN_GRAIN = 60  # seconds
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -51,6 +56,21 @@ class SignInRequiredMiddleware:
         if request.user.is_authenticated or request.path.startswith(PUBLIC):
             return self.get_response(request)
         return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+
+
+class SeenMiddleware:
+    """Keeps when and from where each session was seen last. allauth's own writes that down at every page; here a
+    process does so once a minute, and at once where the address or the browser is another."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated and (key := request.session.session_key):
+            where = hash((get_adapter().get_client_ip(request), request.headers.get("User-Agent")))
+            if caches["near"].add(f"seen:{key}:{where}", True, timeout=_SEEN_GRAIN):
+                UserSession.objects.create_from_request(request)
+        return self.get_response(request)
 
 
 class SecondFactorMiddleware:

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from audit.models import Head
+from web.prepared import Prepared
 
 
 def ledger(request: HttpRequest) -> dict[str, Any]:
@@ -14,5 +15,8 @@ def ledger(request: HttpRequest) -> dict[str, Any]:
 
 def _read_only() -> str:
     """Asked only where a template asks. A database without the table is one that is just being set up."""
-    reason = Head.objects.filter(log="decisions").values_list("read_only", flat=True).first()
+    reason = next(iter(_reasons()), "")
     return f"The ledger takes no entries, so nothing can be decided: {reason}." if reason else ""
+
+
+_reasons = Prepared(lambda: Head.objects.filter(log="decisions").values_list("read_only", flat=True))

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from audit import canonical, spanlog
+from audit import spanlog
 from audit.checkpoint import NoteError, verify
-from audit.ingest.rows import leaf_of
+from audit.ingest.rows import leaf_bytes
 from audit.merkle import leaf_hash
 from audit.models import Span, SpanCheckpoint, SpanLog
 from audit.outside import Outside
@@ -63,7 +63,7 @@ def verify_spans(*, report: Callable[[int, int], None] = lambda done, size: None
 
 def _as_received(row: Span, places: dict[tuple[UUID, int], tuple[int | None, bytes]]) -> bool:
     place = places.get((row.batch_id, row.position))
-    return place is not None and leaf_hash(canonical.dumps(leaf_of(row))) == bytes(row.leaf_hash) == place[1]
+    return place is not None and leaf_hash(leaf_bytes(row)) == bytes(row.leaf_hash) == place[1]
 
 
 def _named(row: Span) -> str:

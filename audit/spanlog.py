@@ -8,10 +8,12 @@ outside the database (audit.outside) is never ahead of it after a crash, and a d
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Subquery
 
 from audit import spantree
 from audit.checkpoint import NoteError, Proof, TreeHead, sign, verify
@@ -155,26 +157,29 @@ def places_of(spans: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], tuple
     return {(batch, at): (first, bytes(leaf)) for batch, at, first, leaf in rows}
 
 
-_log = Prepared(lambda: SpanLog.objects.all())
-_last_checkpoint = Prepared(lambda: SpanCheckpoint.objects.order_by("-size")[:1])
+_newest = SpanCheckpoint.objects.order_by("-size").values("note")[:1]
+_signed = Prepared(lambda: SpanLog.objects.annotate(note=Subquery(_newest)).values_list("origin", "note"))
+# Every request that is looked at is compared with the newest head: its signature is checked once.
+_head_of = lru_cache(maxsize=16)(verify)
 
 
 def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[bool | None, str]:
     """Do these leaves (index, hash) lead to the root of the newest signed head? `waiting`: spans without an index."""
-    (log,), last = _log(), next(iter(_last_checkpoint()), None)
-    sealed = [] if last is None else [(index, leaf) for index, leaf in leaves if index < last.size]
-    if last is not None:
+    ((origin, note),) = _signed()
+    size, sealed = 0, []
+    if note is not None:
         try:
-            head = verify(last.note, public_keys(log.origin))
-            paths = spantree.proofs((index for index, _ in sealed), head.size)
+            head = _head_of(note, tuple(public_keys(origin)))
+            size, sealed = head.size, [(index, leaf) for index, leaf in leaves if index < head.size]
+            paths = spantree.proofs((index for index, _ in sealed), size)
             for index, leaf in sealed:
-                verify_inclusion(leaf, index, head.size, paths[index], head.root)
+                verify_inclusion(leaf, index, size, paths[index], head.root)
         except (NoteError, ProofError) as error:
             return False, f"The stored spans do not lead to the signed head of the request log: {error}."
     unsealed = len(leaves) - len(sealed) + waiting
-    if unsealed or last is None:
+    if unsealed or note is None:
         return None, f"The spans are as they were received; {unsealed} of them wait for the next signed head."
-    return True, f"All {len(sealed)} spans are as they were received, in the signed log of {last.size:,} spans."
+    return True, f"All {len(sealed)} spans are as they were received, in the signed log of {size:,} spans."
 
 
 def inclusions(indexes: Sequence[int]) -> tuple[dict[int, Proof], str, list[str]]:

@@ -88,7 +88,7 @@ _BELOW = {
 
 
 def proofs(indexes: Iterable[int], size: int) -> dict[int, list[bytes]]:
-    """The inclusion proof of each leaf in the tree of `size`: three queries for all of them together.
+    """The inclusion proof of each leaf in the tree of `size`: one query for all of them together.
 
     ProofError where something that they need is not stored.
     """
@@ -106,8 +106,7 @@ def _reader(ranges: set[tuple[int, int]]) -> RangeHash:
             nodes.add((level, index))
         else:
             tiles.add((index << level) // TILE)
-    known = _nodes(nodes)
-    leaves = _leaves(tiles)
+    known = _stored(nodes, tiles)
 
     @cache  # the spans of a request lie side by side: most of what one needs, the next needs too
     def hash_of(lo: int, hi: int) -> bytes:
@@ -115,7 +114,7 @@ def _reader(ranges: set[tuple[int, int]]) -> RangeHash:
             peaks = [
                 known[level, index]
                 if level >= TILE_LEVEL
-                else root(leaves[leaf] for leaf in range(index << level, (index + 1) << level))
+                else root(known[0, leaf] for leaf in range(index << level, (index + 1) << level))
                 for level, index in pieces[lo, hi]
             ]
         except KeyError as error:
@@ -128,42 +127,41 @@ def _reader(ranges: set[tuple[int, int]]) -> RangeHash:
     return hash_of
 
 
-def _nodes(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-    if not wanted:
-        return {}
-    levels, indexes = zip(*wanted, strict=True)
-    rows = fetched(
-        connection,
-        "SELECT n.level, n.index, n.hash FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)"
-        " JOIN public.audit_span_node n ON n.level = w.level AND n.index = w.index"
-        " UNION ALL SELECT %(tile)s, t.index, t.root"
-        " FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)"
-        " JOIN public.audit_span_tile t ON w.level = %(tile)s AND t.index = w.index",
-        {"levels": list(levels), "indexes": list(indexes), "tile": TILE_LEVEL},
-    )
-    return {(level, index): bytes(value) for level, index, value in rows}
+# Nodes, tiles, and as level 0 runs of leaves: the parts of batches that lie in the tiles asked for. The batch that
+# holds a tile's first leaf may begin well before it.
+_STORED = """
+    SELECT n.level, n.index, n.hash FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)
+      JOIN public.audit_span_node n ON n.level = w.level AND n.index = w.index
+    UNION ALL
+    SELECT %(tile_level)s, t.index, t.root FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)
+      JOIN public.audit_span_tile t ON w.level = %(tile_level)s AND t.index = w.index
+    UNION ALL
+    SELECT 0, greatest(b.first_index, w.lo),
+           substring(b.leaves FROM (greatest(w.lo - b.first_index, 0) * 32 + 1)::int FOR (%(tile)s * 32)::int)
+      FROM unnest(%(starts)s::bigint[]) AS w (lo)
+     CROSS JOIN LATERAL (
+         SELECT coalesce(max(first_index), 0) AS at FROM public.audit_span_batch WHERE first_index <= w.lo
+     ) AS earliest
+      JOIN public.audit_span_batch b ON b.first_index >= earliest.at AND b.first_index < w.lo + %(tile)s
+"""
 
 
-def _leaves(tiles: set[int]) -> dict[int, bytes]:
-    """Leaf index -> hash, of these tiles: the parts of the batches that lie in them, cut out by the database."""
-    if not tiles:
-        return {}
-    # The batch that holds a tile's first leaf may begin well before it.
-    rows = fetched(
-        connection,
-        "SELECT greatest(b.first_index, w.lo),"
-        " substring(b.leaves FROM (greatest(w.lo - b.first_index, 0) * 32 + 1)::int"
-        " FOR (%(tile)s * 32)::int), w.lo + %(tile)s"
-        " FROM unnest(%(starts)s::bigint[]) AS w (lo)"
-        " CROSS JOIN LATERAL (SELECT coalesce(max(first_index), 0) AS at FROM public.audit_span_batch"
-        " WHERE first_index <= w.lo) AS earliest"
-        " JOIN public.audit_span_batch b"
-        " ON b.first_index >= earliest.at AND b.first_index < w.lo + %(tile)s",
-        {"starts": [tile * TILE for tile in sorted(tiles)], "tile": TILE},
-    )
-    found: dict[int, bytes] = {}
-    for begin, packed, end in rows:
-        data = bytes(packed)
+def _stored(nodes: set[tuple[int, int]], tiles: set[int]) -> dict[tuple[int, int], bytes]:
+    """(level, index) -> hash, of these nodes and of all leaves of these tiles, as far as they are there."""
+    asked = {
+        "levels": [level for level, _ in nodes],
+        "indexes": [index for _, index in nodes],
+        "starts": [tile * TILE for tile in tiles],
+        "tile_level": TILE_LEVEL,
+        "tile": TILE,
+    }
+    found: dict[tuple[int, int], bytes] = {}
+    for level, begin, value in fetched(connection, _STORED, asked):
+        data = bytes(value)
+        if level:
+            found[level, begin] = data
+            continue
+        end = (begin // TILE + 1) * TILE  # of the tile: the batch may go on
         for number in range(min(len(data) // HASH_SIZE, end - begin)):
-            found[begin + number] = data[number * HASH_SIZE : (number + 1) * HASH_SIZE]
+            found[0, begin + number] = data[number * HASH_SIZE : (number + 1) * HASH_SIZE]
     return found

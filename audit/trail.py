@@ -10,10 +10,10 @@ from uuid import UUID
 
 from django.db.models import Min, Q
 
-from audit import canonical, requestproof, spanlog
+from audit import requestproof, spanlog
 from audit.derivation import row_of
 from audit.fingerprints import approvals_of
-from audit.ingest.rows import leaf_of
+from audit.ingest.rows import leaf_bytes
 from audit.merkle import leaf_hash
 from audit.models import Request, Span, SpanBatch, SpanLog
 from audit.rates import RateBin, Rates, rates, spend
@@ -29,6 +29,7 @@ __all__ = [
     "check",
     "find",
     "last_checkpoint",
+    "of_trace",
     "proof_of",
     "rates",
     "spend",
@@ -36,8 +37,8 @@ __all__ = [
     "waiting_since",
 ]
 
-# Spans of one trace lie this near to each other: it spares looking through every day's partition.
-_AROUND = timedelta(days=2)
+# Spans of one trace lie near to its beginning, mostly very near: it spares looking through every day's partition.
+_NEAR, _AROUND = timedelta(minutes=10), timedelta(days=2)
 MAX_FOUND = 50
 MAX_SPANS = 2_000
 
@@ -91,6 +92,7 @@ class RequestView:
     handoff: bool
     approval: str
     approved_release_id: str
+    span_count: int
     derived: bool  # False: summed up just now, its spans are still coming in
     spans: tuple[SpanView, ...]
 
@@ -112,11 +114,21 @@ def find(request_id: str, *, system: str | None = None) -> list[RequestView]:
     if trace is not None:
         traced = (row for row in _traced(trace=trace) if system in (None, row.system))
         rows += [row for row in traced if row.request_id != request_id]
-    rows.sort(key=lambda row: row.started_at, reverse=True)
-    found = [view_of(row) for row in rows[:MAX_FOUND]]
+    found = _views(rows)
     if not found and trace is not None:
         found = _not_yet_derived(trace, system)
     return found
+
+
+def of_trace(trace: UUID, system: str) -> list[RequestView]:
+    """The requests of a system with this trace id: one for each environment in which it was received."""
+    rows = [row for row in _traced(trace=trace) if row.system == system]
+    return _views(rows) or _not_yet_derived(trace, system)
+
+
+def _views(rows: list[Request]) -> list[RequestView]:
+    """The newest first."""
+    return [view_of(row) for row in sorted(rows, key=lambda row: row.started_at, reverse=True)[:MAX_FOUND]]
 
 
 # That it is not empty is said in the text as well: the index holds those only.
@@ -127,7 +139,7 @@ _traced = Prepared(lambda trace: Request.objects.filter(trace_id=trace))
 
 
 def view_of(row: Request) -> RequestView:
-    return _view(row, _spans(row.trace_id, row.system, row.environment, near=row.started_at), derived=True)
+    return _view(row, _spans(row), derived=True)
 
 
 def _not_yet_derived(trace: UUID, system: str | None) -> list[RequestView]:
@@ -183,14 +195,20 @@ def _view(row: Request, spans: list[Span], *, derived: bool) -> RequestView:
         handoff=row.handoff,
         approval=row.approval,
         approved_release_id=row.approved_release_id,
+        span_count=row.span_count,
         derived=derived,
         spans=tuple(_in_tree_order(spans)),
     )
 
 
-def _spans(trace: UUID, system: str, environment: str, *, near: datetime) -> list[Span]:
-    about = {"trace": trace, "system": system, "environment": environment}
-    return _spans_around(**about, since=near - _AROUND, until=near + _AROUND)
+def _spans(row: Request) -> list[Span]:
+    about = {"trace": row.trace_id, "system": row.system, "environment": row.environment}
+    spans: list[Span] = []
+    for around in (_NEAR, _AROUND):
+        spans = _spans_around(**about, since=row.started_at - around, until=row.started_at + around)
+        if len(spans) >= min(row.span_count, MAX_SPANS):
+            break
+    return spans
 
 
 _spans_around = Prepared(
@@ -228,6 +246,9 @@ def check(request: RequestView) -> tuple[bool | None, str]:
     """
     if not request.spans:
         return False, "The spans of this request are not stored any more."
+    missing = min(request.span_count, MAX_SPANS) - len(request.spans)
+    if missing > 0:
+        return False, f"{missing} of the {request.span_count} spans of this request are not stored any more."
     found = _hashed_again(request)
     for view, _, leaf, place in found:
         span = view.row
@@ -255,7 +276,7 @@ def _hashed_again(request: RequestView) -> list[tuple[SpanView, bytes, bytes, tu
     places = spanlog.places_of([(view.row.batch_id, view.row.position) for view in request.spans])
     found = []
     for view in request.spans:
-        text = canonical.dumps(leaf_of(view.row))
+        text = leaf_bytes(view.row)
         found.append((view, text, leaf_hash(text), places.get((view.row.batch_id, view.row.position))))
     return found
 

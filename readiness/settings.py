@@ -87,9 +87,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",
+    "accounts.middleware.SeenMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
     "web.middleware.UploadLimitMiddleware",
     "web.middleware.ProblemMiddleware",
@@ -218,7 +218,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_TOLERANCE = 1
 MFA_TOTP_ISSUER = INSTANCE_NAME
-USERSESSIONS_TRACK_ACTIVITY = True
+USERSESSIONS_TRACK_ACTIVITY = True  # by accounts.middleware.SeenMiddleware
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = True

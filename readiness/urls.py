@@ -8,6 +8,10 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
+    # Looked through in this order: first what programs ask for all day.
+    path("v1/", include("audit.ingest.urls")),
+    path("api/", include("audit.api_urls")),
+    path("", include("audit.urls")),
     path("api/schema", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
     path("", include("web.urls")),
     path("", include("accounts.urls")),
@@ -21,7 +25,4 @@ urlpatterns = [
     path("api/", include("operations.api_urls")),
     path("", include("releases.urls")),
     path("api/", include("releases.api_urls")),
-    path("v1/", include("audit.ingest.urls")),
-    path("", include("audit.urls")),
-    path("api/", include("audit.api_urls")),
 ]

@@ -6,6 +6,7 @@ Pages are named by route, so this file knows no package above it; a route that d
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -54,10 +55,8 @@ def entries(group: tuple[Entry, ...], request: HttpRequest) -> Iterator[dict[str
     for entry in group:
         if entry.permission and not _may(request, entry.permission):
             continue
-        try:
-            found.append((entry, reverse(entry.route)))
-        except NoReverseMatch:
-            continue
+        if address := _address(entry.route):
+            found.append((entry, address))
     best = max((_belongs(request, entry, url) for entry, url in found), default=0)
     for entry, url in found:
         yield {
@@ -68,6 +67,14 @@ def entries(group: tuple[Entry, ...], request: HttpRequest) -> Iterator[dict[str
             "hint": entry.hint,
             "here": best > 0 and _belongs(request, entry, url) == best,
         }
+
+
+@cache  # the routes of a process do not change
+def _address(route: str) -> str | None:
+    try:
+        return reverse(route)
+    except NoReverseMatch:
+        return None
 
 
 def _may(request: HttpRequest, permission: str) -> bool:

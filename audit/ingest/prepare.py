@@ -13,7 +13,7 @@ from audit.contract import IngestProfile, Outcome, PayloadMode, check_span
 from audit.ingest import policy
 from audit.ingest.mapping import Reading, read_span
 from audit.ingest.names import content_side, parts_of
-from audit.ingest.rows import SpanRow, leaf_of
+from audit.ingest.rows import SpanRow, leaf_bytes
 from audit.ingest.wire import BadSpan, WireSpan, tidy
 from audit.merkle import leaf_hash
 from audit.payloads import DataKey, span_name
@@ -147,7 +147,7 @@ def _prepare_one(
     sealed = _sealed(row, content, source.profile.payload_mode, keys[row.started_at.date()], found)
     row.redactions = found.total()
     policy.refuse_unsafe(unsafe, found, source.profile)
-    leaf = canonical.dumps_tidy(leaf_of(row))
+    leaf = leaf_bytes(row)
     if len(leaf) > MAX_LEAF:
         raise BadSpan(f"its attributes and events have more than {MAX_LEAF} bytes")
     return Prepared(row, leaf_hash(leaf), sealed)

@@ -110,6 +110,11 @@ def leaf_of(span: Any) -> dict[str, Any]:
     return leaf
 
 
+def leaf_bytes(span: Any) -> bytes:
+    """The leaf as it is hashed."""
+    return canonical.dumps_tidy(leaf_of(span))
+
+
 def values_of(row: SpanRow) -> list[Any]:
     """In the order of LEAF_FIELDS, as COPY takes them."""
     values = list(astuple(row))

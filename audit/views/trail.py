@@ -105,7 +105,7 @@ def request_page(request: HttpRequest, system: str, trace_id: UUID) -> HttpRespo
 def _seen(request: HttpRequest, system: str, trace_id: UUID) -> tuple[trail.RequestView, list[trail.RequestView]]:
     """The request of the environment that is asked for, and all of that trace, as far as they may be seen."""
     user: Any = request.user
-    views = trail.find(trace_id.hex, system=system) if user.has_perm("audit.browse", system) else []
+    views = trail.of_trace(trace_id, system) if user.has_perm("audit.browse", system) else []
     if not views:
         raise NotFound("There is no such request, or you may not see its system.")
     wanted = request.GET.get("environment")

@@ -62,13 +62,13 @@ def _pill(found: Status, word: str) -> SafeString:
 
 
 @register.simple_tag
-def kept(part: str, facts: Mapping[str, Any], *, several: bool = False) -> str:
+def kept(part: str, facts: Mapping[str, Any] | None = None, *, several: bool = False) -> str:
     """A part of a page that looks the same whenever its facts do: drawn once for them, and kept.
 
     Most rows of a checklist are as they were when the page was last asked for; drawing two hundred took half its time.
     Facts are plain values. A time among them is in the key as it reads now ("in 3 days").
     """
-    now = timezone.now()
+    facts, now = facts or {}, timezone.now()
     times = tuple(relative(fact, now) for fact in facts.values() if isinstance(fact, datetime))
     return _kept(part, tuple(facts.items()), bool(several), times)
 
