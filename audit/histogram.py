@@ -69,8 +69,8 @@ def merge(histograms: Iterable[Sequence[int]]) -> list[int]:
 
 def quantile(histogram: Sequence[int], share: Decimal) -> Decimal | None:
     """The smallest bin value that `share` of the requests do not exceed (nearest rank); None without requests."""
-    total = sum(histogram)
-    if total == 0:
+    upto = list(accumulate(histogram))
+    if not upto or upto[-1] == 0:
         return None
-    rank = max(1, math.ceil(share * total))
-    return value_of(bisect_left(list(accumulate(histogram)), rank))
+    rank = max(1, math.ceil(share * upto[-1]))
+    return value_of(bisect_left(upto, rank))

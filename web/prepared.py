@@ -14,6 +14,7 @@ import psycopg
 from django.db import connections
 from django.db.models import Expression, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
+from psycopg.pq import Format
 from psycopg.sql import Literal
 
 
@@ -33,10 +34,12 @@ class Prepared[Row]:
 
     The lambda runs once, with stand-ins for the values: it may put them into a filter, and do nothing else with them.
     A value is what the column holds (an id, never a model instance). None is refused, since SQL compares it otherwise.
+    `binary`: as numbers instead of text, which long arrays come four times faster in. Not for JSON: Django reads text.
     """
 
-    def __init__(self, queryset: Callable[..., QuerySet[Any, Row]]) -> None:
+    def __init__(self, queryset: Callable[..., QuerySet[Any, Row]], *, binary: bool = False) -> None:
         self._queryset = queryset
+        self._binary = binary
         self._written: tuple[QuerySet[Any, Row], SQLCompiler, str, list[str]] | None = None
 
     def __call__(self, **values: Any) -> list[Row]:
@@ -46,7 +49,7 @@ class Prepared[Row]:
         # Copies, since other threads ask the same at the same time, over their own connections.
         rows, compiler = rows.all(), copy(compiler)
         compiler.connection = connections[rows.db]
-        found = [fetched(compiler.connection, sql, [values[name] for name in names])]
+        found = [fetched(compiler.connection, sql, [values[name] for name in names], binary=self._binary)]
         compiler.execute_sql = lambda *args, **kwargs: found  # type: ignore[assignment, method-assign]
         rows.query.get_compiler = lambda *args, **kwargs: compiler  # type: ignore[method-assign]
         return list(rows)
@@ -70,10 +73,13 @@ class Prepared[Row]:
         return self._written
 
 
-def fetched(connection: Any, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def fetched(
+    connection: Any, sql: str, values: Sequence[Any] | Mapping[str, Any], *, binary: bool = False
+) -> list[tuple[Any, ...]]:
     """All rows. The values travel beside the text, so PostgreSQL plans a text that it has seen five times no more
     (settings.DATABASES)."""
     with connection.cursor() as cursor:
         cursor.cursor = psycopg.Cursor(connection.connection)
+        cursor.cursor.format = Format.BINARY if binary else Format.TEXT
         cursor.execute(sql, values)
         return cursor.fetchall()

@@ -155,7 +155,9 @@ def _ours(superuser: str, spans: int) -> Figures:
         by_id = _times(OURS, reading, [("GET", f"/api/audit/requests/{quoted}", None) for quoted, _ in rows])
         html = _times(OURS, watching, [("GET", f"/requests/{SYSTEM}/{trace}/", None) for _, trace in rows])
         page = _times(OURS, reading, [("GET", f"/api/audit/requests?q=system:{SYSTEM}", None)] * 30)
-        series = _times(OURS, reading, [("GET", f"/api/systems/{SYSTEM}/trends?range=7d", None)] * 30)
+        trends = f"/api/systems/{SYSTEM}/trends?range=7d"
+        series = _times(OURS, reading, [("GET", f"{trends}&series=requests", None)] * 30)
+        more = _times(OURS, reading, [("GET", trends, None)] * 30)
     figures = Figures(rate, median(by_id), median(page), median(series))
     print(f"ours: {rate:,.0f} spans/s; by id, with proof, p50 {figures.by_id * 1000:.1f} ms", flush=True)
     print(
@@ -163,7 +165,8 @@ def _ours(superuser: str, spans: int) -> Figures:
     )
     print(f"ours: first page by the API p50 {figures.first_page * 1000:.1f} ms", flush=True)
     print(
-        f"ours: hourly series of a week, whole requests and each component, p50 {figures.series * 1000:.1f} ms",
+        f"ours: hourly p95 of a week p50 {figures.series * 1000:.1f} ms, "
+        f"with that of each component {median(more) * 1000:.1f} ms",
         flush=True,
     )
     return figures

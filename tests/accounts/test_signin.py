@@ -3,8 +3,11 @@
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
-from django.core.cache import cache
+from allauth.usersessions.models import UserSession
+from django.core.cache import cache, caches
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.actions import enrol_totp
@@ -184,3 +187,22 @@ def test_cookies_and_headers_are_strict(aud):
     assert "frame-ancestors 'none'" in page["Content-Security-Policy"]
     assert "unsafe" not in page["Content-Security-Policy"]
     assert "Access-Control-Allow-Origin" not in page
+
+
+def test_a_session_is_noted_once_a_minute_and_at_once_from_another_place():
+    client = Client(headers={"user-agent": "Firefox"})
+    client.force_login(make_user("Mara"))
+    caches["near"].clear()
+    seen = lambda: UserSession.objects.get(session_key=client.session.session_key)  # noqa: E731
+    client.get("/me/")
+    first = seen()
+    with CaptureQueriesContext(connection) as asked:
+        client.get("/me/")
+    assert not any("usersession" in query["sql"] for query in asked.captured_queries)
+    client.get("/me/", headers={"user-agent": "curl"})
+    assert (seen().user_agent, first.user_agent) == ("curl", "Firefox")
+    client.get("/me/", REMOTE_ADDR="192.0.2.7")
+    assert seen().ip == "192.0.2.7"
+    caches["near"].clear()  # as after a minute
+    client.get("/me/")
+    assert seen().last_seen_at > first.last_seen_at

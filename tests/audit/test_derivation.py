@@ -3,11 +3,12 @@
 import random
 from collections import Counter
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
-from audit import derivation, fingerprints, spanlog
+from audit import derivation, fingerprints, spanlog, trail
 from audit.histogram import bin_of
 from audit.models import Call, ComponentRollup, Request, Rollup, Span, Spend, Unapproved
 from audit.rollups import COMPONENT_SUMS, REQUEST_SUMS, SPEND_SUMS, WIDTHS, bucket_of, spend_of, sums_of
@@ -257,3 +258,15 @@ def test_what_hides_its_prompt_hash_is_incomplete_and_flagged(system):
     assert row.approval == "incomplete"
     assert "prompt-hash-not-reported" in row.flags
     assert not events_of(system).exists()
+
+
+def test_a_request_is_shown_whole_though_a_span_lies_hours_from_its_beginning(system):
+    now = timezone.now()
+    entry, *rest = chat_trace(start=now - timedelta(hours=20))
+    late = span("tidy up", trace=entry["traceId"], parent=entry["spanId"], start=now - timedelta(hours=3))
+    send(entry, *rest, late, system=system)
+    settle()
+    (view,) = trail.find(entry["traceId"], system=system)
+    assert [each.name for each in view.spans] == ["POST /ask", "retrieve", "chat gpt-4.1-mini", "tidy up"]
+    assert (view,) == tuple(trail.of_trace(UUID(entry["traceId"]), system))
+    assert trail.of_trace(UUID(entry["traceId"]), new_system()) == []

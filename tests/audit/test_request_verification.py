@@ -11,7 +11,7 @@ from audit.request_verification import verify_requests, verify_spans
 from audit.signing import signers
 from tests.audit.attacked import NOW, run
 from tests.audit.sending import chat_trace, span
-from tests.audit.trailing import new_system, send
+from tests.audit.trailing import new_system, send, settle
 
 
 @pytest.fixture
@@ -86,3 +86,31 @@ def test_a_changed_span_row_is_named_exactly_and_its_neighbours_are_not(ledger):
     assert trail.check(view) == (
         False, f"The stored span {changed['name']!r} ({changed['spanId']}) is not the one that was received."
     )  # fmt: skip
+
+
+def test_a_number_that_nobody_can_have_sent_is_told_like_any_other_change(ledger):
+    system = new_system()
+    sent = chat_trace(request_id="req-number")
+    send(*sent, system=system)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_span DISABLE TRIGGER USER")
+        huge = '{"n": 1' + "0" * 40 + "}"
+        cursor.execute("UPDATE audit_span SET attributes = %s WHERE span_id = %s", [huge, sent[0]["spanId"]])
+    assert f"span {sent[0]['spanId']}" in verify_spans().detail
+    (view,) = trail.find(sent[0]["traceId"], system=system)
+    assert trail.check(view)[0] is False
+
+
+def test_a_span_that_is_gone_is_missed(ledger):
+    system = new_system()
+    sent = chat_trace(request_id="req-gone")
+    send(*sent, system=system)
+    settle()
+    spanlog.sign_head(now=NOW)
+    (view,) = trail.find("req-gone", system=system)
+    assert trail.check(view)[0] is True
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_span DISABLE TRIGGER USER")
+        cursor.execute("DELETE FROM audit_span WHERE span_id = %s", [sent[1]["spanId"]])
+    (view,) = trail.find("req-gone", system=system)
+    assert trail.check(view) == (False, "1 of the 3 spans of this request are not stored any more.")

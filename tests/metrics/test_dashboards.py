@@ -189,3 +189,12 @@ def test_the_numbers_for_programs(system, people):
     assert sum(point["sums"].get("requests", 0) for point in answer["requests"]) == 60
     filled = [point for point in answer["components"]["retrieval"] if point["p95_ms"]]
     assert abs(Decimal(filled[0]["p95_ms"]) - 50) < 1
+
+
+def test_the_numbers_of_one_kind_only(system, people):
+    client, address = sign_in(people.engineer), f"/api/systems/{system.slug}/trends"
+    whole = client.get(address).json()
+    assert client.get(address, {"series": "requests"}).json() == {**whole, "components": {}}
+    assert client.get(address, {"series": "components"}).json() == {**whole, "requests": []}
+    answer = client.get(address, {"series": "spans"})
+    assert (answer.status_code, answer.json()["detail"]) == (400, "series is one of requests, components.")

@@ -98,3 +98,16 @@ def test_what_the_text_does_not_ask_for_is_refused() -> None:
     asked = Prepared(lambda subject, late: Event.objects.filter(subject=subject)[: 1 if late else 2])
     with pytest.raises(TypeError, match="late"):
         asked(subject="a", late=True)
+
+
+def test_binary_answers_are_the_same() -> None:
+    factories.make_whole_system()
+    columns = ("pk", "role", "system", "starts_at", "ends_at", "founding")
+    text, binary = (
+        Prepared(
+            lambda now: RoleGrant.objects.filter(starts_at__lte=now).order_by("pk").values_list(*columns), binary=b
+        )
+        for b in (False, True)
+    )
+    for _ in range(8):  # as custom and as kept plans
+        assert text(now=datetime.now(UTC)) == binary(now=datetime.now(UTC)) != []
