@@ -1,12 +1,15 @@
-"""Permissions for lower floors: `user.has_perm("audit.browse", "support-bot")`, answered from roles."""
+"""Who is signed in, and permissions for lower floors: `user.has_perm("audit.browse", "support-bot")`, from roles."""
 
 from typing import Any
 
+from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth.backends import BaseBackend
 from django.utils import timezone
 
+from accounts.models import User
 from accounts.queries import roles_of
 from accounts.roles import Role
+from web.prepared import Prepared
 
 _MEMBERS = frozenset(Role.values) - {Role.ADMIN}
 
@@ -17,6 +20,16 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "audit.payload": frozenset({Role.AUDITOR}),
     "metrics.manage": frozenset({Role.ENGINEERING, Role.OPERATIONS, Role.PRODUCT}),
 }
+
+
+_people = Prepared(lambda pk: User.objects.filter(pk=pk))
+
+
+class SignInBackend(AuthenticationBackend):
+    """allauth's, with a prepared query for who is signed in: every page asks it."""
+
+    def get_user(self, user_id: Any) -> User | None:
+        return next((user for user in _people(pk=user_id) if self.user_can_authenticate(user)), None)
 
 
 class RoleBackend(BaseBackend):

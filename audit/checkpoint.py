@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -71,6 +72,11 @@ class VerifierKey:
         return True
 
 
+@lru_cache(maxsize=16)
+def _public_half(seed: bytes) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
     """A private key (32-byte seed) under the name it signs with."""
@@ -80,8 +86,7 @@ class Signer:
 
     @property
     def public(self) -> VerifierKey:
-        key = Ed25519PrivateKey.from_private_bytes(self.seed).public_key()
-        return VerifierKey(self.name, key.public_bytes_raw())
+        return VerifierKey(self.name, _public_half(self.seed))
 
     def sign(self, text: bytes) -> bytes:
         return Ed25519PrivateKey.from_private_bytes(self.seed).sign(text)

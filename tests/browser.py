@@ -103,7 +103,7 @@ def browser_page(browser: Browser, site: str) -> Iterator[BrowserPage]:
         contexts.append(context)
         if user is not None:
             client = Client()
-            client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+            client.force_login(user, backend="accounts.backends.SignInBackend")
             context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
         page = context.new_page()
         page.on("console", note)

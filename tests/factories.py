@@ -103,7 +103,7 @@ def sign_in(user: User, *, now: datetime = NOW) -> Client:
     if not Authenticator.objects.filter(user=user).exists():
         enrol_totp(user, secret=TOTP_SECRET, now=now)
     client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(user, backend="accounts.backends.SignInBackend")
     return client
 
 

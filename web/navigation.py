@@ -4,10 +4,8 @@ Pages are named by route, so this file knows no package above it; a route that d
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -49,55 +47,67 @@ FINDERS = (
 )
 
 
-def entries(group: tuple[Entry, ...], request: HttpRequest) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Link:
+    label: str
+    url: str
+    icon: str
+    key: str
+    hint: str
+    here: bool = False
+
+
+def entries(group: tuple[Entry, ...], request: HttpRequest) -> tuple[Link, ...]:
     """What this person may go to, with the entry that the open page belongs to marked."""
-    found = []
-    for entry in group:
-        if entry.permission and not _may(request, entry.permission):
-            continue
-        if address := _address(entry.route):
-            found.append((entry, address))
-    best = max((_belongs(request, entry, url) for entry, url in found), default=0)
-    for entry, url in found:
-        yield {
-            "label": entry.label,
-            "url": url + entry.query,
-            "icon": entry.icon,
-            "key": entry.key,
-            "hint": entry.hint,
-            "here": best > 0 and _belongs(request, entry, url) == best,
-        }
-
-
-@cache  # the routes of a process do not change
-def _address(route: str) -> str | None:
-    try:
-        return reverse(route)
-    except NoReverseMatch:
-        return None
-
-
-def _may(request: HttpRequest, permission: str) -> bool:
-    """Asked once for a page, which shows its navigation and its palette alike."""
-    answers: dict[str, bool] = request.__dict__.setdefault("_navigation_answers", {})
-    if permission not in answers:
-        user = getattr(request, "user", None)
-        answers[permission] = bool(user and user.has_perm(permission))
-    return answers[permission]
-
-
-def _belongs(request: HttpRequest, entry: Entry, url: str) -> int:
-    """How surely the open page belongs to an entry: it is the page, the entry covers it, it lies below it; or not."""
-    if request.path == url:
-        return 3
-    if entry.covers and re.match(entry.covers, request.path):
-        return 2
-    return 1 if url != "/" and request.path.startswith(url) else 0
+    found = _open_to(group, _allowed(request))
+    surely = [_belongs(request.path, entry, link.url) for entry, link in found]
+    best = max(surely, default=0)
+    return tuple(replace(link, here=best > 0 and sure == best) for (_, link), sure in zip(found, surely, strict=True))
 
 
 def palette(request: HttpRequest) -> list[dict[str, str]]:
+    return _palette(_allowed(request))
+
+
+@cache
+def _palette(allowed: frozenset[str]) -> list[dict[str, str]]:
+    groups = ((WORK, "Go to"), (ADMIN, "Administration"), (ACCOUNT, "Account"), (FINDERS, ""))
+    return [
+        {"label": link.label, "url": link.url + entry.query, "hint": link.hint or hint}
+        for group, hint in groups
+        for entry, link in _open_to(group, allowed)
+    ]
+
+
+@cache  # the routes of a process do not change
+def _open_to(group: tuple[Entry, ...], allowed: frozenset[str]) -> tuple[tuple[Entry, Link], ...]:
     found = []
-    for group, hint in ((WORK, "Go to"), (ADMIN, "Administration"), (ACCOUNT, "Account"), (FINDERS, "")):
-        for entry in entries(group, request):
-            found.append({"label": entry["label"], "url": entry["url"], "hint": entry["hint"] or hint})
-    return found
+    for entry in group:
+        if entry.permission and entry.permission not in allowed:
+            continue
+        try:
+            url = reverse(entry.route)
+        except NoReverseMatch:
+            continue
+        found.append((entry, Link(entry.label, url, entry.icon, entry.key, entry.hint)))
+    return tuple(found)
+
+
+def _allowed(request: HttpRequest) -> frozenset[str]:
+    """Asked once for a page, which shows its navigation and its palette alike."""
+    allowed: frozenset[str] | None = request.__dict__.get("_navigation_allowed")
+    if allowed is None:
+        user = getattr(request, "user", None)
+        asked = {entry.permission for entry in (*WORK, *ADMIN, *ACCOUNT, *FINDERS) if entry.permission}
+        allowed = frozenset(permission for permission in asked if user and user.has_perm(permission))
+        request.__dict__["_navigation_allowed"] = allowed
+    return allowed
+
+
+def _belongs(path: str, entry: Entry, url: str) -> int:
+    """How surely the open page belongs to an entry: it is the page, the entry covers it, it lies below it; or not."""
+    if path == url:
+        return 3
+    if entry.covers and re.match(entry.covers, path):
+        return 2
+    return 1 if url != "/" and path.startswith(url) else 0

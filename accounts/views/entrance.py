@@ -31,7 +31,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
             for sentence in problem.reasons or (problem.detail,):
                 form.add_error(None, sentence)
         else:
-            login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
+            login(request, user, backend="accounts.backends.SignInBackend")
             record_authentication(request, user, method="password")
             return redirect("accounts:enrol")
     return render(request, "accounts/setup.html", {"form": form}, status=422 if form.errors else 200)

@@ -24,7 +24,7 @@ def measure(rounds: int) -> None:
     now = timezone.now()
     _work(stage, walk.by_people(stage.release, questions=("canary", "release", None)), now=now)
     client = Client(SERVER_NAME="localhost")
-    client.force_login(stage.people.engineer, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(stage.people.engineer, backend="accounts.backends.SignInBackend")
     url = f"/systems/{stage.system.slug}/releases/{stage.release.label}/"
     with CaptureQueriesContext(connection) as queries:
         page = client.get(url).content

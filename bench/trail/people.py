@@ -51,7 +51,7 @@ def token(slug: str, *scopes: str, environment: str = "production") -> str:
 
 def cookie(user: Any) -> str:
     client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(user, backend="accounts.backends.SignInBackend")
     return f"sessionid={client.cookies['sessionid'].value}"
 
 

@@ -346,14 +346,15 @@ def diff(old: str, new: str, old_label: str = "before", new_label: str = "after"
     return {"diff": compare(old, new), "old_label": old_label, "new_label": new_label, "id": f"d{next(_ids)}"}
 
 
-@register.inclusion_tag("components/navigation.html", takes_context=True)
-def navigation(context: Context) -> dict[str, Any]:
+@register.simple_tag(takes_context=True)
+def navigation(context: Context) -> str:
     request = context["request"]
-    return {
-        "work": list(nav.entries(nav.WORK, request)),
-        "admin": list(nav.entries(nav.ADMIN, request)),
-        "counts": context.get("nav_counts", {}),
-    }
+    return _navigation(nav.entries(nav.WORK, request), nav.entries(nav.ADMIN, request))
+
+
+@lru_cache(maxsize=64)
+def _navigation(work: tuple[nav.Link, ...], admin: tuple[nav.Link, ...]) -> str:
+    return render_to_string("components/navigation.html", {"work": work, "admin": admin})
 
 
 @register.simple_tag(takes_context=True)

@@ -141,7 +141,7 @@ def test_tokens(client, post):
 def test_a_person_who_is_signed_in_is_not_an_application(client):
     from tests.audit.sending import person
 
-    client.force_login(person("eve", role="auditor"), backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(person("eve", role="auditor"), backend="accounts.backends.SignInBackend")
     assert client.post("/v1/traces", b"{}", content_type=JSON).status_code in (401, 403)
 
 
