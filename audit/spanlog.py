@@ -153,8 +153,9 @@ def places_of(spans: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], tuple
         "SELECT b.id, w.position, b.first_index, substring(b.leaves FROM w.position * 32 + 1 FOR 32)"
         " FROM unnest(%s::uuid[], %s::int[]) AS w (id, position) JOIN public.audit_span_batch b ON b.id = w.id",
         [list(batches), list(positions)],
+        binary=True,
     )
-    return {(batch, at): (first, bytes(leaf)) for batch, at, first, leaf in rows}
+    return {(batch, at): (first, leaf) for batch, at, first, leaf in rows}
 
 
 _newest = SpanCheckpoint.objects.order_by("-size").values("note")[:1]

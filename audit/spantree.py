@@ -156,8 +156,7 @@ def _stored(nodes: set[tuple[int, int]], tiles: set[int]) -> dict[tuple[int, int
         "tile": TILE,
     }
     found: dict[tuple[int, int], bytes] = {}
-    for level, begin, value in fetched(connection, _STORED, asked):
-        data = bytes(value)
+    for level, begin, data in fetched(connection, _STORED, asked, binary=True):
         if level:
             found[level, begin] = data
             continue

@@ -10,7 +10,7 @@ from bench.trail.server import KEPT, database
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.trail", description=__doc__)
-    parser.add_argument("part", choices=["fill", "browse", "ingest", "peers", "walk"])
+    parser.add_argument("part", choices=["fill", "browse", "ingest", "peers", "walk", "verify"])
     parser.add_argument("--spans", type=int, default=10_000_000, help="how many the trail shall have")
     parser.add_argument("--folder", type=Path, default=KEPT, help="the data folder, which is kept")
     parser.add_argument("--seconds", type=int, default=15, help="of each round of ingest")
@@ -33,6 +33,10 @@ def main() -> None:
             from bench.trail import walk
 
             walk.measure(options.folder.absolute())
+        elif options.part == "verify":
+            from bench.trail import verify
+
+            verify.measure()
         elif options.part == "peers":
             from bench.trail import peers
 
