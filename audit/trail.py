@@ -37,8 +37,9 @@ __all__ = [
     "waiting_since",
 ]
 
-# Spans of one trace lie near to its beginning, mostly very near: it spares looking through every day's partition.
-_NEAR, _AROUND = timedelta(minutes=10), timedelta(days=2)
+# Spans of one trace lie near to its beginning, as a rule: it spares looking through every day's partition. Where some
+# are missing there, they are looked for further away, and in the end everywhere: people answer after days.
+_AROUND = (timedelta(minutes=10), timedelta(days=2), timedelta(days=20_000))
 MAX_FOUND = 50
 MAX_SPANS = 2_000
 
@@ -204,7 +205,7 @@ def _view(row: Request, spans: list[Span], *, derived: bool) -> RequestView:
 def _spans(row: Request) -> list[Span]:
     about = {"trace": row.trace_id, "system": row.system, "environment": row.environment}
     spans: list[Span] = []
-    for around in (_NEAR, _AROUND):
+    for around in _AROUND:
         spans = _spans_around(**about, since=row.started_at - around, until=row.started_at + around)
         if len(spans) >= min(row.span_count, MAX_SPANS):
             break
