@@ -1,4 +1,4 @@
-"""Queries that are written and planned once: for the few that every question of a pipeline asks.
+"""Queries that are written and planned once: for the few that every page, or every question of a pipeline, asks.
 
 Writing the SQL of a query takes Django longer than PostgreSQL needs to answer it, and planning it takes PostgreSQL
 longer than reading the rows; but for the values, both come out the same each time. What is asked, and how a row is

@@ -24,7 +24,7 @@ from audit.derivation import _call_rows, row_of
 from audit.fingerprints import approvals_of
 from audit.ingest.mapping import read_span
 from audit.ingest.prepare import Source, _cost, _row, _split
-from audit.ingest.rows import COLUMNS, LEAF_FIELDS, column_types, leaf_of, values_of
+from audit.ingest.rows import COLUMNS, LEAF_FIELDS, column_types, leaf_bytes, values_of
 from audit.ingest.wire import WireSpan
 from audit.models import Call, Request, Span, SpanLog
 from audit.summary import summarise
@@ -156,7 +156,7 @@ _OWN = ("readiness.request_id", "gen_ai.response.id")  # every copy has its own:
 
 def _pieces(row: Any) -> list[str]:
     """The leaf's canonical text, cut where a copy differs: parent, quoted id, own id, start, trace."""
-    text = canonical.dumps_tidy(leaf_of(row)).decode()
+    text = leaf_bytes(row).decode()
     pieces = []
     for key, value in (
         ("parent_id", row.parent_id),
