@@ -166,7 +166,7 @@ def test_two_hundred_items_take_as_many_queries_as_ninety(stage):
         with CaptureQueriesContext(connection) as queries:
             assert client.get(url).content.decode().count("data-row data-part") == count
         counts[count] = len(queries)
-    assert counts == {90: 47, 200: 47}
+    assert counts == {90: 42, 200: 42}
 
 
 @pytest.mark.browser
