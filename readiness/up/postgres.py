@@ -153,8 +153,8 @@ class Postgres:
             settings |= {"listen_addresses": "127.0.0.1", "port": str(self.port)}
         if self.durable:
             # PostgreSQL's own defaults are for the smallest of machines. Traffic is written into indexes all over the
-            # table: in 128 MB their pages come and go, and each is written whole again after every checkpoint.
-            settings |= {"shared_buffers": f"{_buffers()}MB", "max_wal_size": "4GB"}
+            # table: in 128 MB their pages come and go, and each is written whole after each checkpoint.
+            settings |= {"shared_buffers": f"{_buffers()}MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
         else:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
