@@ -34,7 +34,7 @@ class Prepared[Row]:
 
     The lambda runs once, with stand-ins for the values: it may put them into a filter, and do nothing else with them.
     A value is what the column holds (an id, never a model instance). None is refused, since SQL compares it otherwise.
-    `binary`: as numbers instead of text, which long arrays come four times faster in. Not for JSON: Django reads text.
+    `binary`: the answer comes as numbers instead of text, for long arrays. Not for JSON columns: Django reads text.
     """
 
     def __init__(self, queryset: Callable[..., QuerySet[Any, Row]], *, binary: bool = False) -> None:

@@ -197,7 +197,9 @@ def _ours(superuser: str, spans: int) -> Figures:
 def _settled() -> None:
     """Until the worker has nothing left to number, sign and sum up."""
     until = time.monotonic() + 600
-    while trail.waiting_since() is not None and time.monotonic() < until:
+    while trail.waiting_since() is not None:
+        if time.monotonic() > until:
+            raise SystemExit("The worker did not catch up in ten minutes.")
         time.sleep(1)
 
 
