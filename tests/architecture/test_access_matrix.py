@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 from django.test import override_settings
-from django.urls import get_resolver
+from django.urls import get_resolver, resolve
 from django.utils import timezone
 
+from accounts.signin_urls import closed
 from tests.architecture.access import ALLAUTH, ROWS, Access, Who
 from tests.architecture.urls import Pattern, patterns, sample_path
 from tests.architecture.world import OWN, make_world
@@ -112,6 +113,11 @@ def test_every_address_has_a_row():
 def test_every_row_has_an_address():
     assert set(ROWS) <= set(ROUTES)
     assert [start for start in ALLAUTH if not any(name.startswith(start) for name in ROUTES)] == []
+
+
+def test_no_address_hides_another():
+    hidden = {name for name, route in ROUTES.items() if resolve(sample_path(route)).func is not route.callback}
+    assert {name for name in hidden if resolve(sample_path(ROUTES[name])).func is not closed} == set()
 
 
 @pytest.mark.parametrize("name", TABLE)
