@@ -147,7 +147,8 @@ _STORED = """
 
 
 def _stored(nodes: set[tuple[int, int]], tiles: set[int]) -> dict[tuple[int, int], bytes]:
-    """(level, index) -> hash, of these nodes and of all leaves of these tiles, as far as they are there."""
+    """(level, index) -> hash, of these nodes and of all leaves of these tiles (and a few after them), as far as they are
+    there."""
     asked = {
         "levels": [level for level, _ in nodes],
         "indexes": [index for _, index in nodes],
@@ -160,7 +161,6 @@ def _stored(nodes: set[tuple[int, int]], tiles: set[int]) -> dict[tuple[int, int
         if level:
             found[level, begin] = data
             continue
-        end = (begin // TILE + 1) * TILE  # of the tile: the batch may go on
-        for number in range(min(len(data) // HASH_SIZE, end - begin)):
+        for number in range(len(data) // HASH_SIZE):
             found[0, begin + number] = data[number * HASH_SIZE : (number + 1) * HASH_SIZE]
     return found

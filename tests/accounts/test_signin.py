@@ -4,6 +4,7 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.cache import cache, caches
 from django.db import connection
 from django.test import Client
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from accounts.actions import enrol_totp
 from accounts.errors import WrongFactors
+from accounts.models import User
 from accounts.reauth import verify_factors
 from accounts.roles import Role
 from accounts.totp import code_at
@@ -187,6 +189,18 @@ def test_cookies_and_headers_are_strict(aud):
     assert "frame-ancestors 'none'" in page["Content-Security-Policy"]
     assert "unsafe" not in page["Content-Security-Policy"]
     assert "Access-Control-Allow-Origin" not in page
+
+
+def test_a_session_that_is_over_and_one_of_somebody_who_left_are_none(mara, aud):
+    for user, end in ((mara, "expired"), (aud, "left")):
+        client = Client(headers={"user-agent": "test"})
+        client.force_login(user)
+        assert is_in(client)
+        if end == "left":
+            User.objects.filter(pk=user.pk).update(is_active=False)
+        else:
+            Session.objects.filter(pk=client.session.session_key).update(expire_date=timezone.now())
+        assert not is_in(client), end
 
 
 def test_a_session_is_noted_once_a_minute_and_at_once_from_another_place():

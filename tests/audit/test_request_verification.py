@@ -114,3 +114,16 @@ def test_a_span_that_is_gone_is_missed(ledger):
         cursor.execute("DELETE FROM audit_span WHERE span_id = %s", [sent[1]["spanId"]])
     (view,) = trail.find("req-gone", system=system)
     assert trail.check(view) == (False, "1 of the 3 spans of this request are not stored any more.")
+
+
+def test_a_span_that_came_after_the_newest_head_waits_for_the_next(signed):
+    system = new_system()
+    sent = chat_trace(request_id="req-waits")
+    send(*sent, system=system)
+    spanlog.sequence(now=NOW)  # it has its number
+    (view,) = trail.find(sent[0]["traceId"], system=system)
+    assert trail.check(view) == (
+        None, "The spans are as they were received; 3 of them wait for the next signed head."
+    )  # fmt: skip
+    spanlog.sign_head(now=NOW)
+    assert trail.check(view)[0] is True
