@@ -147,8 +147,7 @@ _STORED = """
 
 
 def _stored(nodes: set[tuple[int, int]], tiles: set[int]) -> dict[tuple[int, int], bytes]:
-    """(level, index) -> hash, of these nodes and of all leaves of these tiles (and a few after them), as far as they are
-    there."""
+    """(level, index) -> hash, of these nodes, all leaves of these tiles and some after them: what is there."""
     asked = {
         "levels": [level for level, _ in nodes],
         "indexes": [index for _, index in nodes],

@@ -18,9 +18,10 @@ from typing import Any
 import psutil
 import psycopg
 
+from audit import partitions
 from bench.trail.people import median, p95, token
 from bench.trail.sending import BATCH, PORT, RELEASE, batch, meet, send, send_one
-from bench.trail.server import processes
+from bench.trail.server import processes, settled
 from bench.trail.traffic import MODELS, PROMPT_HASHES, RELEASES, Traffic
 
 SYSTEM = "bench-load"
@@ -31,6 +32,7 @@ def measure(superuser: str, *, seconds: int, rounds: int, senders: int) -> None:
     secret = token(SYSTEM, "ingest")
     _approve()
     rates: list[float] = []
+    partitions.make_ahead(datetime.now(UTC).date())  # as a worker does when it starts: the anchors come before it
     anchors = [_anchor(superuser) for _ in range(rounds)]
     empty, grown, hashed = (median(list(each)) for each in zip(*anchors, strict=True))
     print(f"COPY of the same rows, one connection, into an empty table: {empty:,.0f} spans/s", flush=True)
@@ -42,6 +44,7 @@ def measure(superuser: str, *, seconds: int, rounds: int, senders: int) -> None:
         processes("web", "worker", "beat", port=PORT) as running,
         spawn.Pool(senders, initializer=meet, initargs=(meeting,)) as pool,
     ):
+        settled()  # where an earlier run left something, the product would turn this one away
         watch = _Watch(running[0].pid)
         for number in range(rounds):
             sent = pool.starmap(send, [(secret, seconds, f"{number} {n} {time.time()}") for n in range(senders)])

@@ -26,10 +26,9 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
 from accounts.roles import Role
-from audit import trail
 from bench.trail import people
 from bench.trail.people import median
-from bench.trail.server import processes, wait_for
+from bench.trail.server import processes, settled, wait_for
 from bench.trail.traffic import SPANS, SYSTEM, Traffic, otlp
 
 OURS, BATCH = 8765, 1_000
@@ -163,7 +162,7 @@ def _ours(superuser: str, spans: int) -> Figures:
     reading = {"Authorization": f"Bearer {people.token(SYSTEM, 'trail:read')}"}
     watching = {"Cookie": people.cookie(people.somebody(Role.AUDITOR))}
     with psycopg.connect(superuser, autocommit=True) as connection, processes("web", "worker", "beat", port=OURS):
-        _settled()
+        settled()
         rows = connection.execute(
             "SELECT request_id, replace(trace_id::text, '-', '') FROM audit_request TABLESAMPLE SYSTEM (0.05)"
             " WHERE system = %s LIMIT %s",
@@ -171,7 +170,7 @@ def _ours(superuser: str, spans: int) -> Figures:
         ).fetchall()
         held = "SELECT coalesce(sum(count), 0) FROM audit_span_batch WHERE system = 'bench-peers'"
         rate, _ = _load(OURS, taking, spans, lambda: connection.execute(held).fetchone()[0])  # type: ignore[index]
-        _settled()
+        settled()
         by_id = _times(OURS, reading, [("GET", f"/api/audit/requests/{quoted}", None) for quoted, _ in rows])
         html = _times(OURS, watching, [("GET", f"/requests/{SYSTEM}/{trace}/", None) for _, trace in rows])
         page = _times(OURS, reading, [("GET", f"/api/audit/requests?q=system:{SYSTEM}", None)] * 30)
@@ -192,15 +191,6 @@ def _ours(superuser: str, spans: int) -> Figures:
     )
     print(f"ours: the spans of a request stand in the browser after {figures.in_browser * 1000:.0f} ms", flush=True)
     return figures
-
-
-def _settled() -> None:
-    """Until the worker has nothing left to number, sign and sum up."""
-    until = time.monotonic() + 600
-    while trail.waiting_since() is not None:
-        if time.monotonic() > until:
-            raise SystemExit("The worker did not catch up in ten minutes.")
-        time.sleep(1)
 
 
 def _theirs(peer: Peer, superuser: str, folder: Path) -> Figures:

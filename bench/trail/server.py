@@ -117,3 +117,14 @@ def wait_for(url: str, *, seconds: int = 90) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     raise SystemExit(f"{url} did not answer.")
+
+
+def settled() -> None:
+    """Until the worker has nothing left to number, sign and sum up."""
+    from audit import trail
+
+    until = time.monotonic() + 600
+    while trail.waiting_since() is not None:
+        if time.monotonic() > until:
+            raise SystemExit("The worker did not catch up in ten minutes.")
+        time.sleep(1)
