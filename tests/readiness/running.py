@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -91,6 +92,21 @@ class Up:
 
     def named(self, words: str) -> list[psutil.Process]:
         return [process for process in self.look() if words in _command_line(process)]
+
+    def part(self, words: str) -> psutil.Process:
+        """The one process of that name which the supervisor itself started; a child of it may be named alike."""
+        self.look()
+        parts = psutil.Process(self.process.pid).children()
+        (found,) = [process for process in parts if words in _command_line(process)]
+        return found
+
+    def users(self) -> set[int]:
+        """Whose the processes below the supervisor are; those that end meanwhile are passed over."""
+        users = set()
+        for process in self.look():
+            with suppress(psutil.NoSuchProcess):
+                users.add(process.uids().real)
+        return users
 
     def alive(self) -> list[psutil.Process]:
         return [process for process in self.family.values() if _runs(process)]

@@ -20,7 +20,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
-import psutil
 import psycopg
 import pytest
 
@@ -79,7 +78,7 @@ def test_a_run_from_start_to_kill_and_back(data: Path) -> None:
         assert "Readiness" in up.get("/")
 
         # PostgreSQL is nobody's but its user's: no port, a closed folder, a user that is not root.
-        (postgres,) = [p for p in up.named("postgres -D") if p.ppid() == up.process.pid]
+        postgres = up.part("postgres -D")
         assert not postgres.net_connections("inet")
         assert postgres.username() != "root"
         assert stat.S_IMODE((data / "postgres" / "socket").stat().st_mode) == 0o700
@@ -99,7 +98,7 @@ def test_a_run_from_start_to_kill_and_back(data: Path) -> None:
         assert shell(data, WHOAMI) == "readiness_app"
 
         # A part that dies comes back, and its own children go with it.
-        (worker,) = [p for p in up.named("celery -A readiness worker") if p.ppid() == up.process.pid]
+        worker = up.part("celery -A readiness worker")
         pool = worker.children()
         assert pool
         worker.kill()
@@ -110,7 +109,7 @@ def test_a_run_from_start_to_kill_and_back(data: Path) -> None:
         # While requests come in, a web process is killed, then the database, then the supervisor: nothing stays.
         with exporters(up.port, shell(data, TOKEN)) as accepted:
             wait_for_more(accepted)
-            web_of(up).children()[0].kill()
+            up.part("gunicorn").children()[0].kill()
             wait_for_more(accepted)
             postgres.kill()
             wait_for_more(accepted)
@@ -147,10 +146,6 @@ def shell(data: Path, program: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-def web_of(up: Up) -> psutil.Process:
-    return next(process for process in up.named("gunicorn") if process.ppid() == up.process.pid)
 
 
 @contextmanager
@@ -214,7 +209,7 @@ def test_an_ordinary_user_with_a_long_path(data: Path) -> None:
     as_user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
     with Up(long, python=python, env=env, **as_user) as up:
         up.ready()
-        assert {process.uids().real for process in up.look()} == {account.pw_uid}
+        assert up.users() == {account.pw_uid}
         socket_folder = Path((long / "postgres" / "socket.path").read_text())
         assert stat.S_IMODE(socket_folder.stat().st_mode) == 0o700
         assert up.stop() == 0
