@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.redaction import luhn, redact, redact_value
+from audit.redaction import PATTERNS, _replaced, luhn, redact, redact_value
 
 FOUND = [
     ("mail jane.doe+x@example.co.uk now", "mail [email] now"),
@@ -58,6 +58,18 @@ def test_leaves_what_only_looks_like_it(text):
     found = Counter()
     assert redact(text, found) == text
     assert not found
+
+
+@given(
+    st.lists(st.sampled_from([text for text, _ in FOUND] + KEPT) | st.text("aZ019+ -.(:@%é٣", max_size=9)).map("".join)
+)
+def test_no_hint_hides_what_a_pattern_finds(text):
+    clean, kinds = text, []
+    for pattern in PATTERNS:
+        clean = _replaced(pattern, clean, kinds)
+    found = Counter()
+    assert redact(text, found) == clean
+    assert found == Counter(kinds)
 
 
 def test_every_string_at_every_depth_keys_included():
