@@ -27,6 +27,11 @@ FOUND = [
     ('{"password": "hunter22"}', '{"[secret]"}'),
     ("postgres://user:p4ss@db/x", "postgres://[secret]@db/x"),
     ("AKIAIOSFODNN7EXAMPLE", "[secret]"),
+    ("token xoxb-1234567890-abcdef", "token [secret]"),
+    ("rk_live_abcdefghij1234", "[secret]"),
+    ("ghs_abcdefghij1234567890", "[secret]"),
+    ("glpat-abcdefghij1234567890", "[secret]"),
+    ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmVk", "[secret]"),
 ]
 KEPT = [
     "req-20261104-000123",
