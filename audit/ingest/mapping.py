@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -55,6 +54,10 @@ _TRACELOOP = {"workflow": "chain", "task": "chain", "agent": "agent", "tool": "t
 KINDS = frozenset({*_OPERATIONS.values(), *_OPENINFERENCE.values(), "request", "other"})
 
 
+type Keys = tuple[str, ...]
+type Read = Callable[[Mapping[str, Any], Keys], Any]
+
+
 class Reading(msgspec.Struct):
     kind: str
     component: str = ""
@@ -88,10 +91,19 @@ class Reading(msgspec.Struct):
     handoff: bool = False
 
 
-def read_span(span: WireSpan) -> Reading:
+class Places(NamedTuple):
+    """Where a span with certain keys may say something: what it does not have, it is not asked for."""
+
+    fields: tuple[tuple[str, Read, Keys], ...]
+    template: Keys
+    output: Keys
+
+
+def read_span(span: WireSpan, places: Places | None = None) -> Reading:
+    """`places`: where the span may say something, for callers that have it at hand."""
     own = span.attributes
     said = {**span.resource, **own} if span.resource else own
-    places = places_among(tuple(span.resource), tuple(own))
+    places = places or places_among(tuple(span.resource), tuple(own))
     kind = _kind(span)
     reading = Reading(kind)
     for name, read, keys in places.fields:
@@ -134,10 +146,6 @@ def _vercel_kind(operation: str) -> str:
     if operation == "ai.toolCall":
         return "tool"
     return "embedding" if operation.startswith("ai.embed") else "model"
-
-
-type Keys = tuple[str, ...]
-type Read = Callable[[Mapping[str, Any], Keys], Any]
 
 
 def _first(attributes: Mapping[str, Any], keys: Keys) -> Any:
@@ -317,22 +325,7 @@ _READ_ABOVE: dict[str, tuple[Read, Keys]] = {
 }
 
 
-class Places(NamedTuple):
-    """Where a span with certain keys may say something: what it does not have, it is not asked for."""
-
-    fields: tuple[tuple[str, Read, Keys], ...]
-    template: Keys
-    output: Keys
-
-
 def places_among(resource: Keys, own: Keys) -> Places:
-    """An application sends the same few sets of keys again and again, so a span is asked for some ten, not ninety."""
-    short = sum(map(len, own)) + sum(map(len, resource)) <= names.LONG
-    return _places_among(resource, own) if short else _places_among.__wrapped__(resource, own)
-
-
-@lru_cache(maxsize=1024)
-def _places_among(resource: Keys, own: Keys) -> Places:
     of_span, of_both = frozenset(own), frozenset((*resource, *own))
     fields = [(name, read, _among(known, of_span)) for name, (read, known) in _READ.items()]
     fields += [(name, read, _among(known, of_both)) for name, (read, known) in _READ_ABOVE.items()]

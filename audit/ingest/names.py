@@ -8,7 +8,7 @@ tests/audit/families captures what they send.
 
 import re
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 REQUEST_ID = (
     "readiness.request_id",
@@ -145,24 +145,6 @@ _CONTENT_OUT = re.compile(
 )
 # Parts of the content groups that are facts, not content.
 _NOT_CONTENT = re.compile(r"gen_ai\.prompt\.(?:name|version)|retrieval\.documents\.\d+\.document\.(?:id|score)")
-
-
-class Parts(NamedTuple):
-    """Keys of attributes, apart: those that carry prompt or answer are stored apart, encrypted, as the profile says."""
-
-    plain: tuple[str, ...]
-    input: tuple[str, ...]
-    output: tuple[str, ...]
-
-
-def parts_of(keys: tuple[str, ...]) -> Parts:
-    return _parts_of(keys) if sum(map(len, keys)) <= LONG else _parts_of.__wrapped__(keys)
-
-
-@lru_cache(maxsize=1024)
-def _parts_of(keys: tuple[str, ...]) -> Parts:
-    sides = [(key, content_side(key)) for key in keys]
-    return Parts(*(tuple(key for key, side in sides if side == part) for part in (None, "input", "output")))
 
 
 def content_side(key: str) -> Literal["input", "output"] | None:

@@ -5,14 +5,13 @@ Denied is by name, whatever the value: `http.request.header.cookie` has no form 
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 from functools import lru_cache
 from typing import Any
 
 from audit.contract import IngestProfile
 from audit.ingest.mapping import Reading
-from audit.ingest.names import LONG
 from audit.ingest.wire import BadSpan
 
 # Denied to every system: instrumentations that capture headers send these, and nobody means to keep them.
@@ -26,24 +25,10 @@ ALWAYS_DENIED = (
 _NUMBER = re.compile(r"v?(\d{1,9})", re.IGNORECASE)
 
 
-def without_denied(attributes: dict[str, Any], profile: IngestProfile, unsafe: Counter[str]) -> dict[str, Any]:
-    """The attributes but for the denied ones, which are counted by the pattern that denies them."""
-    denied = _denied(tuple(attributes), tuple(profile.denied_fields))
-    if not denied:
-        return attributes
-    unsafe.update(f"field {pattern}" for pattern in denied.values())
-    return {key: value for key, value in attributes.items() if key not in denied}
-
-
-def _denied(keys: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, str]:
-    """Which of the keys are denied, and by which pattern."""
-    return _denied_among(keys, fields) if sum(map(len, keys)) <= LONG else _denied_among.__wrapped__(keys, fields)
-
-
-@lru_cache(maxsize=1024)
-def _denied_among(keys: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, str]:
+def denied_among(names: Iterable[str], fields: Iterable[str]) -> dict[str, str]:
+    """Which of the names are denied, to every system or by these patterns of one, and by which of them."""
     patterns = (*ALWAYS_DENIED, *fields)
-    return {key: _which(patterns, key) for key in keys if _any_of(patterns).match(key)}
+    return {name: _which(patterns, name) for name in names if _any_of(patterns).match(name)}
 
 
 def refuse_unsafe(unsafe: Counter[str], found: Counter[str], profile: IngestProfile) -> None:

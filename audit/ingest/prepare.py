@@ -12,8 +12,9 @@ from audit import canonical
 from audit.contract import IngestProfile, Outcome, PayloadMode, check_span
 from audit.ingest import policy
 from audit.ingest.mapping import Reading, read_span
-from audit.ingest.names import content_side, parts_of
+from audit.ingest.names import content_side
 from audit.ingest.rows import SpanRow, leaf_bytes
+from audit.ingest.shape import MAX_LABEL, Shape, shape_of
 from audit.ingest.wire import BadSpan, WireSpan, tidy
 from audit.merkle import leaf_hash
 from audit.payloads import DataKey, span_name
@@ -24,7 +25,6 @@ from audit.usage import BILLED
 MAX_AGE = timedelta(hours=48)
 MAX_AHEAD = timedelta(minutes=5)
 MAX_LEAF = 64 * 1024
-MAX_LABEL = 200
 MAX_SOURCES = 200
 MAX_ATTRIBUTE = 4_096
 _CUT = "…[cut]"
@@ -87,7 +87,8 @@ def prepare(
             unsafe.clear()
             # Spans of one batch share their resource: it is cleaned once.
             if id(span.resource) not in resources:
-                plain = policy.without_denied(tidy(span.resource), source.profile, batch.unsafe)
+                plain = tidy(span.resource)
+                plain = shape_of(plain, profile=source.profile).without_denied(plain, batch.unsafe)
                 resources[id(span.resource)] = (plain, _clean(plain, batch.found))
             span.resource, resource = resources[id(span.resource)]
             try:
@@ -131,16 +132,18 @@ def _prepare_one(
     found: Counter[str],
     unsafe: Counter[str],
 ) -> Prepared:
-    span.attributes = policy.without_denied(tidy(span.attributes), source.profile, unsafe)
-    reading = read_span(span)
+    attributes = tidy(span.attributes)
+    shape = shape_of(attributes, profile=source.profile, resource=span.resource)
+    span.attributes = shape.without_denied(attributes, unsafe)
+    reading = read_span(span, shape.places)
     if reading.kind in BILLED and not _counts(span, source.profile):
         reading.kind = "chain"  # a step around the call, which another instrumentation reports
-    attributes, content = _split(span.attributes)
+    plain, content = _split(span.attributes, shape)
     row = _row(span, reading, source, found)
     if span.events:
         row.events = _events(span, content, source.profile, found, unsafe)
     outcome = _checked(span, reading, content["input"], source.profile)
-    row.resource, row.attributes = resource, _clean(attributes, found)
+    row.resource, row.attributes = resource, _labelled(plain, shape, found)
     row.cost_nanousd, row.price_source = _cost(reading, prices, row.started_at)
     row.input_ok, row.output_ok, row.contract_source = outcome.input_ok, outcome.output_ok, outcome.source
     row.flags = [*outcome.flags, *_label_flags(reading, source), *policy.prompt_flags(reading, source.profile)]
@@ -242,13 +245,22 @@ def _counts(span: WireSpan, profile: IngestProfile) -> bool:
     return not profile.count_scopes or span.scope in profile.count_scopes
 
 
-def _split(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def _split(attributes: dict[str, Any], shape: Shape | None = None) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Attributes, and apart from them those that carry prompt and answer."""
-    parts = parts_of(tuple(attributes))
-    if len(parts.plain) == len(attributes):
+    shape = shape or shape_of(attributes, profile=IngestProfile())
+    if len(shape.plain) == len(attributes):
         return attributes, {"input": {}, "output": {}}
-    plain, asked, answered = ({key: attributes[key] for key in keys} for keys in parts)
+    plain, asked, answered = (
+        {name: attributes[name] for name in names} for names in (shape.plain, shape.input, shape.output)
+    )
     return plain, {"input": asked, "output": answered}
+
+
+def _labelled(plain: dict[str, Any], shape: Shape, found: Counter[str]) -> dict[str, Any]:
+    """`_clean` of plain attributes, whose names are clean already."""
+    if shape.found:
+        found.update(shape.found)
+    return dict(zip(shape.labels, [_clean(value, found) for value in plain.values()], strict=True))
 
 
 def _events(
@@ -261,18 +273,22 @@ def _events(
     """Events with their texts cleaned. Older conventions send prompts and answers as events: that part is content."""
     result = []
     for number, event in enumerate(span.events):
-        attributes = policy.without_denied(tidy(event.attributes), profile, unsafe)
+        attributes = tidy(event.attributes)
+        shape = shape_of(attributes, profile=profile)
+        attributes = shape.without_denied(attributes, unsafe)
+        cleaned: dict[str, Any] = {}
         if side := content_side(event.name):
             content[side][f"{event.name}.{number}"] = attributes
-            attributes = {}
-        plain, inside = _split(attributes)
-        for part, values in inside.items():
-            content[part].update({f"{event.name}.{number}.{key}": value for key, value in values.items()})
+        else:
+            plain, inside = _split(attributes, shape)
+            for part, values in inside.items():
+                content[part].update({f"{event.name}.{number}.{key}": value for key, value in values.items()})
+            cleaned = _labelled(plain, shape, found)
         result.append(
             {
                 "name": redact(tidy(event.name), found)[:MAX_LABEL],
                 "offset_us": max(-(2**53), min((event.at_ns - span.start_ns) // 1000, 2**53)) if event.at_ns else None,
-                "attributes": _clean(plain, found),
+                "attributes": cleaned,
             }
         )
     return result
