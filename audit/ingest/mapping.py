@@ -151,7 +151,7 @@ def _vercel_kind(operation: str) -> str:
 def _first(attributes: Mapping[str, Any], keys: Keys) -> Any:
     for key in keys:
         value = attributes.get(key)
-        if value not in (None, "", []):
+        if value or value not in (None, "", []):
             return value
     return None
 
@@ -159,6 +159,8 @@ def _first(attributes: Mapping[str, Any], keys: Keys) -> Any:
 def _text(attributes: Mapping[str, Any], keys: Keys) -> str:
     """Headers come as lists of one, versions as numbers."""
     value = _first(attributes, keys)
+    if type(value) is str:
+        return value
     if isinstance(value, list):
         value = value[0]
     if isinstance(value, (dict, list)):
@@ -274,7 +276,9 @@ def _last_message(value: Any) -> str | None:
 
     None where it has no text (a tool is called), or where a length limit cut the JSON.
     """
-    messages = loads_or_none(value) if isinstance(value, str) else value
+    messages = value
+    if isinstance(value, str):
+        messages = loads_or_none(value) if value.lstrip().startswith("[") else None
     if not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
         return None
     parts = messages[-1].get("parts")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -172,12 +173,9 @@ def _sealed(
 
 def _row(span: WireSpan, reading: Reading, source: Source, found: Counter[str]) -> SpanRow:
     """What is known from the span alone; check, price and content are filled in by the caller."""
-
-    def label(text: str, limit: int = MAX_LABEL) -> str:
-        return redact(text, found)[:limit]
-
     sources = reading.source_ids
-    labels: Any = {name: label(text) for name in _LABELS if (text := getattr(reading, name))}
+    said = zip(_LABELS, _labels_of(reading), strict=True)
+    labels: Any = {name: redact(text, found)[:MAX_LABEL] for name, text in said if text}
     return SpanRow(
         system=source.system,
         environment=source.environment,
@@ -186,18 +184,18 @@ def _row(span: WireSpan, reading: Reading, source: Source, found: Counter[str]) 
         parent_id=span.parent_id.hex(),
         started_at=_started(span),
         duration_us=span.end_ns // 1000 - span.start_ns // 1000,
-        name=label(tidy(span.name)),
+        name=redact(tidy(span.name), found)[:MAX_LABEL],
         kind=reading.kind,
-        service=label(str(span.resource.get("service.name", ""))),
-        scope=label(tidy(span.scope)),
+        service=redact(str(span.resource.get("service.name", "")), found)[:MAX_LABEL],
+        scope=redact(tidy(span.scope), found)[:MAX_LABEL],
         otlp_kind=span.kind if 0 <= span.kind <= 5 else 0,
         failed=reading.failed,
-        status_message=label(tidy(span.status_message), MAX_ATTRIBUTE),
+        status_message=redact(tidy(span.status_message), found)[:MAX_ATTRIBUTE],
         prompt_hash_source=reading.prompt_hash_source,
         tokens_in=reading.tokens_in,
         tokens_out=reading.tokens_out,
         tokens_cached=reading.tokens_cached,
-        source_ids=None if sources is None else [label(text) for text in sources[:MAX_SOURCES]],
+        source_ids=None if sources is None else [redact(text, found)[:MAX_LABEL] for text in sources[:MAX_SOURCES]],
         retries=reading.retries,
         timed_out=reading.timed_out,
         handoff=reading.handoff,
@@ -222,6 +220,7 @@ _LABELS = (
     "response_id",
     "fallback",
 )
+_labels_of = attrgetter(*_LABELS)
 
 
 def _checked(span: WireSpan, reading: Reading, asked: Mapping[str, Any], profile: IngestProfile) -> Outcome:
