@@ -116,8 +116,9 @@ def _derive(batches: Sequence[SpanBatch], now: datetime) -> int:
     for key, group in groups.items():
         summary = summarise(group)
         row = row_of(summary, approvals[key[0]], now=now)
-        if key in old:
-            row.id = old[key].id
+        before = old.get(key)
+        if before:
+            row.id = before.id
         rows.append(row)
         schemas[key] = sorted(summary.schemas)
         calls += _call_rows(summary)
@@ -125,8 +126,8 @@ def _derive(batches: Sequence[SpanBatch], now: datetime) -> int:
             if span.kind == EVENT:
                 continue
             delta.span(span, row.release, +1)
-            if key in old and span.batch_id not in new_batches:
-                delta.span(span, old[key].release, -1)
+            if before and span.batch_id not in new_batches:
+                delta.span(span, before.release, -1)
     copy_into(Request, rows)
     copy_into(Call, calls)
     for row in rows:
@@ -149,12 +150,12 @@ def _spans_of(touched: set[Key], batches: Sequence[SpanBatch], old: Mapping[Key,
         started_at__gte=min(times) - _AROUND,
         started_at__lte=max(times) + _AROUND,
     ).values_list(*(_ATTRIBUTES if name == "attributes" else name for name in _SPAN_COLUMNS))
-    groups: defaultdict[Key, list[Any]] = defaultdict(list)
+    groups: dict[Key, list[Any]] = {key: [] for key in touched}
     for span in map(_Facts._make, spans.iterator(chunk_size=5_000)):
-        key = (span.system, span.environment, span.trace_id)
-        if key in touched:
-            groups[key].append(span._replace(attributes=loads(span.attributes)) if span.attributes else span)
-    return groups
+        group = groups.get((span.system, span.environment, span.trace_id))
+        if group is not None:
+            group.append(span._replace(attributes=loads(span.attributes)) if span.attributes else span)
+    return {key: group for key, group in groups.items() if group}
 
 
 def _take_out(old: Mapping[Key, Request], delta: Delta) -> None:
