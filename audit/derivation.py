@@ -16,7 +16,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Case, TextField, When
+from django.db.models import Case, F, Lookup, TextField, When
 from django.db.models.functions import Cast
 from msgspec.structs import asdict
 
@@ -102,7 +102,7 @@ def _derive(batches: Sequence[SpanBatch], now: datetime) -> int:
     touched: set[Key] = {(batch.system, batch.environment, trace) for batch in batches for trace in batch.traces}
     old = {
         key: row
-        for row in Request.objects.filter(trace_id__in={key[2] for key in touched})
+        for row in Request.objects.filter(_of_traces(touched))
         if (key := (row.system, row.environment, row.trace_id)) in touched
     }
     groups = _spans_of(touched, batches, old)
@@ -146,7 +146,7 @@ def _spans_of(touched: set[Key], batches: Sequence[SpanBatch], old: Mapping[Key,
     ]
     times += [row.started_at for row in old.values()]
     spans = Span.objects.filter(
-        trace_id__in={key[2] for key in touched},
+        _of_traces(touched),
         started_at__gte=min(times) - _AROUND,
         started_at__lte=max(times) + _AROUND,
     ).values_list(*(_ATTRIBUTES if name == "attributes" else name for name in _SPAN_COLUMNS))
@@ -158,6 +158,20 @@ def _spans_of(touched: set[Key], batches: Sequence[SpanBatch], old: Mapping[Key,
     return {key: group for key, group in groups.items() if group}
 
 
+class _AnyOf(Lookup):
+    """`__in` with one array, instead of a parameter for each of thousands of ids: less to write, parse and plan."""
+
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        column, values = self.process_lhs(compiler, connection)
+        return f"{column} = ANY(%s)", (*values, self.rhs)
+
+
+def _of_traces(keys: Iterable[Key]) -> _AnyOf:
+    return _AnyOf(F("trace_id"), list({trace for _, _, trace in keys}))
+
+
 def _take_out(old: Mapping[Key, Request], delta: Delta) -> None:
     """Removes what was derived from the same traces before, and what that added to the sums."""
     if not old:
@@ -165,9 +179,7 @@ def _take_out(old: Mapping[Key, Request], delta: Delta) -> None:
     for row in old.values():
         delta.request(row, -1)
     calls = [
-        call
-        for call in Call.objects.filter(trace_id__in={key[2] for key in old})
-        if (call.system, call.environment, call.trace_id) in old
+        call for call in Call.objects.filter(_of_traces(old)) if (call.system, call.environment, call.trace_id) in old
     ]
     for call in calls:
         delta.call(call, -1)
