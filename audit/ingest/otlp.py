@@ -26,7 +26,9 @@ def decode_protobuf(body: bytes) -> Iterator[WireSpan]:
     for group in request.resource_spans:
         resource = attributes(group.resource.attributes)
         for part in group.scope_spans:
+            scope = part.scope.name
             for span in part.spans:
+                status = span.status
                 yield WireSpan(
                     trace_id=span.trace_id,
                     span_id=span.span_id,
@@ -35,11 +37,11 @@ def decode_protobuf(body: bytes) -> Iterator[WireSpan]:
                     kind=span.kind,
                     start_ns=span.start_time_unix_nano,
                     end_ns=span.end_time_unix_nano,
-                    status=span.status.code,
-                    status_message=span.status.message,
+                    status=status.code,
+                    status_message=status.message,
                     attributes=attributes(span.attributes),
                     resource=resource,
-                    scope=part.scope.name,
+                    scope=scope,
                     events=[WireEvent(e.name, e.time_unix_nano, attributes(e.attributes)) for e in span.events],
                 )
 
