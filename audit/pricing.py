@@ -15,6 +15,7 @@ from genai_prices import Usage, calc_price
 from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices
 
 NANO = 1_000_000_000
+LONG = 400  # characters of a model's name and its provider's: what is a name is shorter
 _TABLE = f"genai-prices/{version('genai-prices')}"
 
 
@@ -87,14 +88,22 @@ def _from_table(
 ) -> Decimal | None:
     """The package takes a tenth of a millisecond a call, so it is asked once a day what a token costs, where that is
     all that it knows of a model; where the price depends on how many there are, it is asked each time."""
-    found = _calculated(model, provider, 0, 0, 0, day)
+    found = _asked(model, provider, 0, 0, 0, day)
     if found is None or (tokens_out is None and found.model_price.output_mtok):
         return None
     flat = _flat(found.model_price)
     if flat is not None:
         return flat.of(tokens_in, tokens_out or 0, cached_in)
-    exact = _calculated(model, provider, tokens_in, tokens_out, min(cached_in, tokens_in), day)
+    exact = _asked(model, provider, tokens_in, tokens_out, min(cached_in, tokens_in), day)
     return exact.total_price if exact else None
+
+
+def _asked(
+    model: str, provider: str, tokens_in: int, tokens_out: int | None, cached_in: int, day: date
+) -> PriceCalculation | None:
+    """Long names are not remembered, so that no sender decides what memory holds."""
+    ask = _calculated if len(model) + len(provider) <= LONG else _calculated.__wrapped__
+    return ask(model, provider, tokens_in, tokens_out, cached_in, day)
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.pricing import NANO, Cost, Price, parse_prices, price_call
+from audit.pricing import LONG, NANO, Cost, Price, _calculated, parse_prices, price_call
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OWN = {"own": Price(Decimal("0.40"), Decimal("1.60"), Decimal("0.10")), "embed": Price(Decimal("0.02"), Decimal(0))}
@@ -86,3 +86,10 @@ def test_exact_to_the_nano_dollar(tokens_in, tokens_out, cached):
 def test_nonsense_prices_are_refused(row):
     with pytest.raises(ValueError, match="model"):
         parse_prices({"model": row})
+
+
+def test_a_name_that_is_none_is_not_remembered():
+    before = _calculated.cache_info().currsize
+    assert price("x" * (LONG + 1), 100, 10) is None
+    assert price("gpt-4.1-mini" + "-" * LONG, 100, 10) == price("gpt-4.1-mini" + "-" * LONG, 100, 10)
+    assert _calculated.cache_info().currsize == before
