@@ -12,7 +12,7 @@ at its start only, and given up as a whole (possessive quantifiers).
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -55,10 +55,16 @@ def redact_value(value: Any, found: Counter[str] | None = None) -> Any:
 
 def _redact(text: str) -> tuple[str, tuple[str, ...]]:
     kinds: list[str] = []
-    for pattern in PATTERNS if _may_hold_a_number(text) else _WITHOUT_A_NUMBER:
+    text = _without(_WORDS, text, kinds)
+    text = _without(_NUMBERS if _may_hold_a_number(text) else _SHORT_NUMBERS, text, kinds)
+    return text, tuple(kinds)
+
+
+def _without(patterns: Iterable[Pattern], text: str, kinds: list[str]) -> str:
+    for pattern in patterns:
         if pattern.hint(text):
             text = _replaced(pattern, text, kinds)
-    return text, tuple(kinds)
+    return text
 
 
 _redact_short = lru_cache(maxsize=16384)(_redact)
@@ -129,7 +135,8 @@ def _phone(text: str) -> int:
 
 def _may_hold_a_number(text: str) -> bool:
     """Whether the text has what every account, card and phone number has: a word that begins as an IBAN does, or seven
-    digits with no letter between them. Most texts have neither, and are spared the three dearest patterns."""
+    digits with no letter between them. Most texts have neither, and are spared the three dearest patterns. Text beyond
+    ASCII has other digits too, and is not spared."""
     if not text.isascii():
         return True
     outline = b"." + text.encode().translate(_OUTLINE)
@@ -238,4 +245,6 @@ PATTERNS = (
         _phone,
     ),
 )
-_WITHOUT_A_NUMBER = tuple(pattern for pattern in PATTERNS if pattern.kind not in ("iban", "card", "phone"))
+_WORDS = tuple(pattern for pattern in PATTERNS if pattern.kind in ("secret", "email"))
+_SHORT_NUMBERS = tuple(pattern for pattern in PATTERNS if pattern.kind == "ip")
+_NUMBERS = tuple(pattern for pattern in PATTERNS if pattern not in _WORDS)
