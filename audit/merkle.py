@@ -33,6 +33,11 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return _sha256(b"\x01" + left + right).digest()
 
 
+def hashes_of(packed: bytes) -> list[bytes]:
+    """Hashes that were written one after the other."""
+    return [packed[at : at + HASH_SIZE] for at in range(0, len(packed), HASH_SIZE)]
+
+
 def root(hashes: Iterable[bytes]) -> bytes:
     """MTH over leaf hashes, level by level.
 

@@ -45,7 +45,7 @@ class Outside:
             data = self.leaves.read_bytes()[: head.size * merkle.HASH_SIZE]
         except FileNotFoundError:
             return b""
-        parts = [data[start : start + merkle.HASH_SIZE] for start in range(0, len(data), merkle.HASH_SIZE)]
+        parts = merkle.hashes_of(data)
         return data if len(parts) == head.size and merkle.root(parts) == head.root else b""
 
     def keep(self, note: str, *, hashes: bytes, start: int) -> None:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from audit import ledger, proofs, rows
 from audit.actors import SYSTEM
 from audit.checkpoint import NoteError, Signer, TreeHead, VerifierKey, sign, verify
-from audit.merkle import HASH_SIZE, Frontier
+from audit.merkle import HASH_SIZE, Frontier, hashes_of
 from audit.models import Checkpoint, Entry, Head
 from audit.outside import Outside
 from audit.signing import signers
@@ -151,10 +151,9 @@ def tree_of(anchor: TreeHead | None) -> Frontier:
     if anchor is not None:
         row = Checkpoint.objects.filter(size=anchor.size).first()
         if row is not None:
-            peaks = bytes(row.peaks)
-            parts = [peaks[at : at + HASH_SIZE] for at in range(0, len(peaks), HASH_SIZE)]
-            if len(parts) == anchor.size.bit_count():
-                tree = Frontier(anchor.size, parts)
+            peaks = hashes_of(bytes(row.peaks))
+            if len(peaks) == anchor.size.bit_count():
+                tree = Frontier(anchor.size, peaks)
                 if tree.root() == anchor.root:
                     return tree
     return Frontier()

@@ -17,7 +17,7 @@ from django.db.models import Subquery
 
 from audit import spantree
 from audit.checkpoint import NoteError, Proof, TreeHead, sign, verify
-from audit.merkle import HASH_SIZE, Frontier, ProofError, verify_inclusion
+from audit.merkle import Frontier, ProofError, hashes_of, verify_inclusion
 from audit.models import SpanBatch, SpanCheckpoint, SpanLog, SpanTile
 from audit.outside import Outside
 from audit.signing import public_keys, signers
@@ -118,7 +118,7 @@ class _Tree:
 
     def __init__(self, last: SpanCheckpoint | None) -> None:
         size = last.size if last else 0
-        peaks = _hashes(bytes(last.peaks)) if last else []
+        peaks = hashes_of(bytes(last.peaks)) if last else []
         above = (size // TILE).bit_count()
         self.upper = Frontier(size // TILE, peaks[:above])
         self.tile = Frontier(size % TILE, peaks[above:])
@@ -131,7 +131,7 @@ class _Tree:
         return self.upper.size * TILE + self.tile.size
 
     def extend(self, leaves: bytes) -> None:
-        for leaf in _hashes(leaves):
+        for leaf in hashes_of(leaves):
             self.tile.append(leaf)
             if self.tile.size == TILE:
                 self.tiles.append(SpanTile(index=self.upper.size, root=self.tile.root()))
@@ -158,27 +158,30 @@ def places_of(spans: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], tuple
     return {(batch, at): (first, leaf) for batch, at, first, leaf in rows}
 
 
-_newest = SpanCheckpoint.objects.order_by("-size").values("note")[:1]
-_signed = Prepared(lambda: SpanLog.objects.annotate(note=Subquery(_newest)).values_list("origin", "note"))
+_signed = Prepared(
+    lambda: SpanCheckpoint.objects.annotate(origin=Subquery(SpanLog.objects.values("origin")[:1]))
+    .order_by("-size")
+    .values_list("origin", "note", "peaks")[:1],
+    binary=True,
+)
 # Every request that is looked at is compared with the newest head: its signature is checked once.
 _head_of = lru_cache(maxsize=16)(verify)
 
 
 def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[bool | None, str]:
     """Do these leaves (index, hash) lead to the root of the newest signed head? `waiting`: spans without an index."""
-    ((origin, note),) = _signed()
     size, sealed = 0, []
-    if note is not None:
+    for origin, note, peaks in _signed():
         try:
             head = _head_of(note, tuple(public_keys(origin)))
             size, sealed = head.size, [(index, leaf) for index, leaf in leaves if index < head.size]
-            paths = spantree.proofs((index for index, _ in sealed), size)
+            paths = spantree.proofs((index for index, _ in sealed), size, peaks)
             for index, leaf in sealed:
                 verify_inclusion(leaf, index, size, paths[index], head.root)
         except (NoteError, ProofError) as error:
             return False, f"The stored spans do not lead to the signed head of the request log: {error}."
     unsealed = len(leaves) - len(sealed) + waiting
-    if unsealed or note is None:
+    if unsealed or not size:
         return None, f"The spans are as they were received; {unsealed} of them wait for the next signed head."
     return True, f"All {len(sealed)} spans are as they were received, in the signed log of {size:,} spans."
 
@@ -186,7 +189,7 @@ def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[
 def inclusions(indexes: Sequence[int]) -> tuple[dict[int, Proof], str, list[str]]:
     """Proofs of these leaves under the newest signed head; the log's origin; and the public keys, as text."""
     log, last = SpanLog.objects.get(), SpanCheckpoint.objects.latest("size")
-    paths = spantree.proofs(indexes, last.size)
+    paths = spantree.proofs(indexes, last.size, bytes(last.peaks))
     proofs = {index: Proof(index, tuple(path), last.note) for index, path in paths.items()}
     return proofs, log.origin, [str(key) for key in public_keys(log.origin)]
 
@@ -196,10 +199,6 @@ def last_checkpoint() -> dict[str, Any] | None:
     if last is None:
         return None
     return {"size": last.size, "root": bytes(last.root).hex(), "note": last.note}
-
-
-def _hashes(packed: bytes) -> list[bytes]:
-    return [packed[at : at + HASH_SIZE] for at in range(0, len(packed), HASH_SIZE)]
 
 
 @contextmanager
@@ -230,6 +229,8 @@ def verify_heads(*, report: Callable[[int, int], None] = lambda done, size: None
                 signed = verify(row.note, keys)
                 if (signed.size, signed.root) != (tree.size, tree.root()) or bytes(row.root) != signed.root:
                     raise NoteError(f"the head of {tree.size} spans is not what was signed: a span of it was changed")
+                if bytes(row.peaks) != b"".join(tree.peaks()):
+                    raise NoteError(f"the hashes kept with the head of {tree.size} spans are not the ones of its tree")
             if len(tree.tiles) >= _AT_ONCE:
                 _compare(tree.tiles, last)
                 tree.tiles.clear()

@@ -11,7 +11,16 @@ from functools import cache
 
 from django.db import connection
 
-from audit.merkle import HASH_SIZE, ProofError, RangeHash, inclusion_proof, inclusion_ranges, node_hash, root, subtrees
+from audit.merkle import (
+    ProofError,
+    RangeHash,
+    hashes_of,
+    inclusion_proof,
+    inclusion_ranges,
+    node_hash,
+    root,
+    subtrees,
+)
 from web.prepared import fetched
 
 TILE_LEVEL = 8
@@ -87,33 +96,35 @@ _BELOW = {
 }
 
 
-def proofs(indexes: Iterable[int], size: int) -> dict[int, list[bytes]]:
+def proofs(indexes: Iterable[int], size: int, peaks: bytes = b"") -> dict[int, list[bytes]]:
     """The inclusion proof of each leaf in the tree of `size`: one query for all of them together.
 
-    ProofError where something that they need is not stored.
+    `peaks`: the packed roots of that tree's perfect subtrees, as they are kept with its head; what they tell is not
+    asked again. ProofError where something that the proofs need is not stored.
     """
     asked = sorted(set(indexes))
     ranges = {piece for index in asked for piece in inclusion_ranges(index, size)}
-    hash_of = _reader(ranges)
+    hash_of = _reader(ranges, dict(zip(subtrees(0, size), hashes_of(peaks), strict=False)))
     return {index: inclusion_proof(index, size, hash_of) for index in asked}
 
 
-def _reader(ranges: set[tuple[int, int]]) -> RangeHash:
+def _reader(ranges: set[tuple[int, int]], known: dict[tuple[int, int], bytes]) -> RangeHash:
+    """`known`: hashes of perfect subtrees, by level and index."""
     pieces = {one: list(subtrees(*one)) for one in ranges}
     nodes, tiles = set(), set()
-    for level, index in (piece for found in pieces.values() for piece in found):
+    for level, index in {piece for found in pieces.values() for piece in found} - known.keys():
         if level >= TILE_LEVEL:
             nodes.add((level, index))
         else:
             tiles.add((index << level) // TILE)
-    known = _stored(nodes, tiles)
+    known = known | _stored(nodes, tiles)
 
     @cache  # the spans of a request lie side by side: most of what one needs, the next needs too
     def hash_of(lo: int, hi: int) -> bytes:
         try:
             peaks = [
                 known[level, index]
-                if level >= TILE_LEVEL
+                if (level, index) in known or level >= TILE_LEVEL
                 else root(known[0, leaf] for leaf in range(index << level, (index + 1) << level))
                 for level, index in pieces[lo, hi]
             ]
@@ -128,7 +139,8 @@ def _reader(ranges: set[tuple[int, int]]) -> RangeHash:
 
 
 # Nodes, tiles, and as level 0 runs of leaves: the parts of batches that lie in the tiles asked for. The batch that
-# holds a tile's first leaf may begin well before it.
+# holds a tile's first leaf may begin well before it. No more batches than leaves can lie in a tile: saying so keeps
+# PostgreSQL from reading all batches once for all tiles.
 _STORED = """
     SELECT n.level, n.index, n.hash FROM unnest(%(levels)s::int[], %(indexes)s::bigint[]) AS w (level, index)
       JOIN public.audit_span_node n ON n.level = w.level AND n.index = w.index
@@ -140,9 +152,11 @@ _STORED = """
            substring(b.leaves FROM (greatest(w.lo - b.first_index, 0) * 32 + 1)::int FOR (%(tile)s * 32)::int)
       FROM unnest(%(starts)s::bigint[]) AS w (lo)
      CROSS JOIN LATERAL (
-         SELECT coalesce(max(first_index), 0) AS at FROM public.audit_span_batch WHERE first_index <= w.lo
-     ) AS earliest
-      JOIN public.audit_span_batch b ON b.first_index >= earliest.at AND b.first_index < w.lo + %(tile)s
+         SELECT first_index, leaves FROM public.audit_span_batch
+          WHERE first_index < w.lo + %(tile)s AND first_index >= (
+                SELECT coalesce(max(first_index), 0) FROM public.audit_span_batch WHERE first_index <= w.lo)
+          ORDER BY first_index LIMIT %(tile)s + 1
+     ) AS b
 """
 
 
@@ -160,6 +174,5 @@ def _stored(nodes: set[tuple[int, int]], tiles: set[int]) -> dict[tuple[int, int
         if level:
             found[level, begin] = data
             continue
-        for number in range(len(data) // HASH_SIZE):
-            found[0, begin + number] = data[number * HASH_SIZE : (number + 1) * HASH_SIZE]
+        found |= {(0, begin + number): leaf for number, leaf in enumerate(hashes_of(data))}
     return found

@@ -127,6 +127,7 @@ def test_what_was_signed_before_gets_its_levels_by_the_migration_and_by_the_next
         ("UPDATE audit_span_node SET hash = sha256('x') WHERE level = 10", "1024 spans from span 0 is not"),
         ("DELETE FROM audit_span_node WHERE level = 9 AND index = 1", "512 spans from span 512 is not"),
         ("UPDATE audit_span_checkpoint SET root = sha256('x')", "not what was signed"),
+        ("UPDATE audit_span_checkpoint SET peaks = overlay(peaks placing '\\xff' FROM 1)", "not the ones of its tree"),
         ("DELETE FROM audit_span_batch WHERE first_index = 0", "begins with span 0 is missing"),
         ("DELETE FROM audit_span_batch WHERE first_index > 0", "a head of 1500 was signed"),
     ],
@@ -141,17 +142,28 @@ def test_whatever_is_tampered_with_is_found_and_named(log, statement, sentence):
 
 def test_a_wrong_hash_proves_nothing_and_a_missing_one_says_so(log):
     leaves = grow(1500)
-    here = [(1400, leaves[1400])]
+    here = [(100, leaves[100])]
     assert spanlog.check_sealed(here, waiting=0)[0] is True
-    assert spanlog.check_sealed([(1400, leaves[1401])], waiting=0)[0] is False
-    as_attacker("UPDATE audit_span_node SET hash = sha256('x') WHERE level = 10")
+    assert spanlog.check_sealed([(100, leaves[101])], waiting=0)[0] is False
+    as_attacker("UPDATE audit_span_node SET hash = sha256('x') WHERE level = 9 AND index = 1")
     ok, sentence = spanlog.check_sealed(here, waiting=0)
     assert (ok, "leads to another root" in sentence) == (False, True)
     as_attacker("DELETE FROM audit_span_node")
     ok, sentence = spanlog.check_sealed(here, waiting=0)
-    assert (ok, "hashes between 0 and 1024 are missing" in sentence) == (False, True)
+    assert (ok, "hashes between 512 and 1024 are missing" in sentence) == (False, True)
     with pytest.raises(ProofError, match="no entry 1500"):
         spantree.proofs([1500], SpanLog.objects.get().size)
+
+
+def test_what_is_kept_with_the_head_spares_asking_and_is_not_believed_either(log):
+    leaves = grow(1500)
+    head = SpanCheckpoint.objects.get()
+    as_attacker("DELETE FROM audit_span_node WHERE level = 10")
+    assert spanlog.check_sealed([(1400, leaves[1400])], waiting=0)[0] is True
+    as_attacker("UPDATE audit_span_checkpoint SET peaks = overlay(peaks placing '\\xff' FROM 1)")
+    assert SpanCheckpoint.objects.get().peaks != head.peaks
+    ok, sentence = spanlog.check_sealed([(1400, leaves[1400])], waiting=0)
+    assert (ok, "leads to another root" in sentence) == (False, True)
 
 
 @pytest.mark.parametrize("word", ["UPDATE audit_span_node SET hash = hash", "DELETE FROM audit_span_node"])
