@@ -7,7 +7,7 @@ from django.contrib.auth.backends import BaseBackend
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.queries import roles_of
+from accounts.queries import grants_of
 from accounts.roles import Role
 from web.prepared import Prepared
 
@@ -38,4 +38,13 @@ class RoleBackend(BaseBackend):
         wanted = PERMISSIONS.get(perm)
         if wanted is None or not user_obj.is_active:
             return False
-        return not wanted.isdisjoint(roles_of(user_obj, system=obj or "", now=timezone.now()))
+        return any(role in wanted and system in ("", obj) for system, role in _held_by(user_obj))
+
+
+def _held_by(user: User) -> tuple[tuple[str, str], ...]:
+    """Asked once for each request, which reads the person anew, and kept with the person: Django's own backend does so.
+    Actions ask again, under their locks (`accounts.queries.roles_of`)."""
+    held: tuple[tuple[str, str], ...] | None = user.__dict__.get("_held")
+    if held is None:
+        held = user.__dict__["_held"] = grants_of(user, now=timezone.now())
+    return held

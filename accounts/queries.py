@@ -28,10 +28,17 @@ _roles = Prepared(
     )
 )
 _systems = Prepared(lambda user, now: living_grants(now=now).filter(user=user).values_list("system", flat=True))
+_grants = Prepared(lambda user, now: living_grants(now=now).filter(user=user).values_list("system", "role"))
+_factors = Prepared(lambda user: Authenticator.objects.filter(user=user, type__in=STRONG_FACTORS).values_list("pk")[:1])
 
 
 def roles_of(user: User, *, system: str, now: datetime) -> frozenset[str]:
     return frozenset(_roles(user=user.pk, system=system, now=now))
+
+
+def grants_of(user: User, *, now: datetime) -> tuple[tuple[str, str], ...]:
+    """(system, role) of every role that a person holds; an empty system is the whole organisation."""
+    return tuple(_grants(user=user.pk, now=now))
 
 
 def holders(role: str, *, system: str, now: datetime) -> QuerySet[User]:
@@ -74,9 +81,7 @@ def signers(*, system: str, now: datetime) -> QuerySet[User]:
 
 def must_enrol(user: User, *, now: datetime) -> bool:
     """Whether a person holds a role that asks for a second factor, and has none yet."""
-    has = Authenticator.objects.filter(user=user, type__in=STRONG_FACTORS)
-    asks = living_grants(now=now).filter(role__in=CONFIRMED_ROLES, user=user)
-    return not has.exists() and asks.exists()
+    return not _factors(user=user.pk) and any(role in CONFIRMED_ROLES for _, role in grants_of(user, now=now))
 
 
 def may_read_people(user: User, *, now: datetime) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 MAX_DEPTH = 8
+_MS = timedelta(milliseconds=1)
 _LEAST = 0.4  # per cent: a bar of no length is a bar that nobody sees
 
 
@@ -16,34 +17,45 @@ class Spanned(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    span: Any
+    span: Any  # the stored row
+    counted: bool
     indent: int
     x: str  # per cent of the whole
     width: str
     offset_ms: float
     duration_ms: float
     tone: str
+    said: str  # what the bar shows, in words
 
 
 def lines(request: Spanned) -> list[Line]:
     if not request.spans:
         return []
-    begin: datetime = min(span.started_at for span in request.spans)
-    end: datetime = max(span.row.ended_at for span in request.spans)
+    rows = [view.row for view in request.spans]
+    begin: datetime = min(row.started_at for row in rows)
+    end: datetime = max(row.ended_at for row in rows)
     whole = max(end - begin, timedelta(microseconds=1))
     result = []
-    for span in request.spans:
-        offset, length = span.started_at - begin, span.row.ended_at - span.started_at
+    for view, row in zip(request.spans, rows, strict=True):
+        offset, length = row.started_at - begin, row.ended_at - row.started_at
+        offset_ms, duration_ms = offset / _MS, length / _MS
         width = max(_LEAST, 100 * (length / whole))
         result.append(
             Line(
-                span=span,
-                indent=min(span.depth, MAX_DEPTH) * 14,
+                span=row,
+                counted=view.counted,
+                indent=min(view.depth, MAX_DEPTH) * 14,
                 x=f"{min(100 * (offset / whole), 100 - width):.3f}",
                 width=f"{width:.3f}",
-                offset_ms=offset / timedelta(milliseconds=1),
-                duration_ms=length / timedelta(milliseconds=1),
-                tone="bad" if span.failed else "info",
+                offset_ms=offset_ms,
+                duration_ms=duration_ms,
+                tone="bad" if row.failed else "info",
+                said=f"from {_short(offset_ms)} for {_short(duration_ms)} milliseconds",
             )
         )
     return result
+
+
+def _short(number: float) -> str:
+    """With one decimal, where it is not nought."""
+    return f"{number:.1f}".removesuffix(".0")

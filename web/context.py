@@ -7,4 +7,5 @@ from django.http import HttpRequest
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    return {"site_name": settings.INSTANCE_NAME, "site_version": settings.VERSION}
+    name = settings.INSTANCE_NAME
+    return {"site": {"name": name}, "site_name": name, "site_version": settings.VERSION}

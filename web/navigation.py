@@ -65,18 +65,18 @@ def entries(group: tuple[Entry, ...], request: HttpRequest) -> tuple[Link, ...]:
     return tuple(replace(link, here=best > 0 and sure == best) for (_, link), sure in zip(found, surely, strict=True))
 
 
-def palette(request: HttpRequest) -> list[dict[str, str]]:
+def palette(request: HttpRequest) -> tuple[Link, ...]:
     return _palette(_allowed(request))
 
 
 @cache
-def _palette(allowed: frozenset[str]) -> list[dict[str, str]]:
+def _palette(allowed: frozenset[str]) -> tuple[Link, ...]:
     groups = ((WORK, "Go to"), (ADMIN, "Administration"), (ACCOUNT, "Account"), (FINDERS, ""))
-    return [
-        {"label": link.label, "url": link.url + entry.query, "hint": link.hint or hint}
+    return tuple(
+        replace(link, url=link.url + entry.query, hint=link.hint or hint)
         for group, hint in groups
         for entry, link in _open_to(group, allowed)
-    ]
+    )
 
 
 @cache  # the routes of a process do not change

@@ -83,6 +83,17 @@ def _fresh(text: str, user: Any) -> trail.RequestView | None:
     return next((view for view in trail.find(text) if user.has_perm("audit.browse", view.system)), None)
 
 
+# Two cards of the page look alike for most requests of a release, so they are drawn once for all that do.
+_MADE_OF = (
+    *("system", "release", "approval", "approved_release_id", "model", "tenant"),
+    *("prompt_name", "prompt_version", "prompt_hash", "prompt_hash_source"),
+)
+_WENT = (
+    *("contract", "contract_source", "failed", "error_type", "retries", "timeouts"),
+    *("fallback", "handoff", "complete", "flags"),
+)
+
+
 @require_GET
 def request_page(request: HttpRequest, system: str, trace_id: UUID) -> HttpResponse:
     user: Any = request.user
@@ -94,6 +105,8 @@ def request_page(request: HttpRequest, system: str, trace_id: UUID) -> HttpRespo
         "others": [item for item in views if item is not view],
         "pills": outcome_of(view),
         "lines": timeline.lines(view),
+        "made_of": {name: getattr(view, name) for name in _MADE_OF},
+        "went": {name: getattr(view, name) for name in _WENT},
         "sealed": {True: "verified", False: "failed", None: "waiting"}[sealed],
         "sentence": sentence,
         "curl": CURL.format(url=settings.BASE_URL, trace=trace_id.hex),

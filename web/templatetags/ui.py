@@ -11,7 +11,7 @@ from django import template
 from django.template import Context
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString
 from lucide.templatetags.lucide import lucide
 
@@ -156,24 +156,20 @@ def digest(value: str | None, length: int = 8) -> str:
     body = value.split(":", 1)[-1]
     short = body if len(body) <= length + 5 else f"{body[:length]}…{body[-4:]}"
     return format_html(
-        '<span class="digest"><code title="{}" data-full="{}">{}</code>{}</span>',
-        value,
-        value,
-        short,
-        copy_button(value),
+        '<span class="digest"><code title="{0}" data-full="{0}">{1}</code>{2}</span>', value, short, copy_button(value)
     )
 
 
 @register.simple_tag
 def copy_button(text: str = "", label: str = "Copy") -> SafeString:
     """Copies `text`; without one, what the code or text area beside it holds."""
-    marks = format_html("{}{}", icon("copy", 14, **{"class": "todo"}), icon("check", 14, **{"class": "done"}))
     return format_html(
-        '<button type="button" class="copy" data-copy="{}" aria-label="{}" title="{}">{}</button>',
+        '<button type="button" class="copy" data-copy="{}" aria-label="{}" title="{}">{}{}</button>',
         text,
         f"{label} {text[:24]}".strip() if text else label,
         label,
-        marks,
+        icon("copy", 14, **{"class": "todo"}),
+        icon("check", 14, **{"class": "done"}),
     )
 
 
@@ -229,7 +225,7 @@ def chance(value: Decimal | float | str | None) -> str:
 # --- Parts with a template of their own ---
 
 
-@register.inclusion_tag("components/button.html")
+@register.simple_tag
 def button(
     label: str,
     href: str = "",
@@ -247,7 +243,16 @@ def button(
     small: bool = False,
 ) -> dict[str, Any]:
     """A button or link that looks like one. With `reason` it is blocked, stays reachable, and tells why."""
-    return {**locals(), "id": f"b{next(_ids)}"}
+    facts = locals()
+    if reason:
+        return render_to_string("components/button.html", {**facts, "id": f"b{next(_ids)}"})
+    return _button(**facts)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _button(**facts: Any) -> str:
+    """Kept: every page draws the same few."""
+    return render_to_string("components/button.html", facts)
 
 
 _METER = ("ok", "hold", "info", "warn", "bad", "idle")
@@ -358,8 +363,20 @@ def _navigation(work: tuple[nav.Link, ...], admin: tuple[nav.Link, ...]) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def palette_links(context: Context) -> list[dict[str, str]]:
-    return nav.palette(context["request"])
+def palette_links(context: Context) -> str:
+    """What the palette can find, as JSON for the browser."""
+    return _palette_links(nav.palette(context["request"]))
+
+
+@lru_cache(maxsize=64)
+def _palette_links(links: tuple[nav.Link, ...]) -> str:
+    shown = [{"label": link.label, "url": link.url, "hint": link.hint} for link in links]
+    return json_script(shown, "palette-links")
+
+
+@register.simple_tag
+def user_menu(user: Any) -> str:
+    return _kept("web/user_menu.html", (("name", user.name), ("email", user.email)), False, ())
 
 
 @register.filter
@@ -390,6 +407,12 @@ def browser(user_agent: str) -> str:
 def says_optional(field: Any) -> bool:
     """Whether a field should say that it is optional: not where no field of the form is required by itself."""
     return not field.field.required and any(one.required for one in field.form.fields.values())
+
+
+@register.filter
+def pairs(mapping: Mapping[str, Any]) -> SafeString:
+    """Names with their values, as rows of a list of facts."""
+    return format_html_join("", "<dt><code>{}</code></dt><dd>{}</dd>", mapping.items())
 
 
 @register.filter
