@@ -7,7 +7,7 @@ from django.contrib.auth.backends import BaseBackend
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.queries import grants_of
+from accounts.queries import grants_of, knowing_roles
 from accounts.roles import Role
 from web.prepared import Prepared
 
@@ -22,14 +22,15 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 }
 
 
-_people = Prepared(lambda pk: User.objects.filter(pk=pk))
+_people = Prepared(lambda pk, now: knowing_roles(User.objects.filter(pk=pk), now=now))
 
 
 class SignInBackend(AuthenticationBackend):
-    """allauth's, with a prepared query for who is signed in: every page asks it."""
+    """allauth's, with a prepared query for who is signed in and what they hold: every page asks it."""
 
     def get_user(self, user_id: Any) -> User | None:
-        return next((user for user in _people(pk=user_id) if self.user_can_authenticate(user)), None)
+        people = _people(pk=user_id, now=timezone.now())
+        return next((user for user in people if self.user_can_authenticate(user)), None)
 
 
 class RoleBackend(BaseBackend):
@@ -42,9 +43,11 @@ class RoleBackend(BaseBackend):
 
 
 def _held_by(user: User) -> tuple[tuple[str, str], ...]:
-    """Asked once for each request, which reads the person anew, and kept with the person: Django's own backend does so.
+    """(system, role), asked once and kept with the person, whom each request reads anew: Django's own backend does so.
     Actions ask again, under their locks (`accounts.queries.roles_of`)."""
-    held: tuple[tuple[str, str], ...] | None = user.__dict__.get("_held")
-    if held is None:
-        held = user.__dict__["_held"] = grants_of(user, now=timezone.now())
-    return held
+    known: tuple[tuple[str, str], ...] | None = user.__dict__.get("_held")
+    if known is None:
+        told: list[str] | None = getattr(user, "held", None)
+        pairs = grants_of(user, now=timezone.now()) if told is None else (text.split("/") for text in told)
+        known = user.__dict__["_held"] = tuple((system, role) for system, role in pairs)
+    return known

@@ -4,7 +4,9 @@ from collections import Counter
 from datetime import datetime
 
 from allauth.mfa.models import Authenticator
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Value
+from django.db.models.functions import Concat
 
 from accounts.models import ApiToken, FactorReset, RoleGrant, User
 from accounts.roles import CONFIRMED_ROLES, SIGNING_ROLES, Role
@@ -34,6 +36,12 @@ _factors = Prepared(lambda user: Authenticator.objects.filter(user=user, type__i
 
 def roles_of(user: User, *, system: str, now: datetime) -> frozenset[str]:
     return frozenset(_roles(user=user.pk, system=system, now=now))
+
+
+def knowing_roles(people: QuerySet[User], *, now: datetime) -> QuerySet[User]:
+    """People with what each holds in `held`, as "system/role": for what every page asks of whoever is signed in."""
+    grants = living_grants(now=now).filter(user=OuterRef("pk"))
+    return people.annotate(held=ArraySubquery(grants.values(held=Concat("system", Value("/"), "role"))))
 
 
 def grants_of(user: User, *, now: datetime) -> tuple[tuple[str, str], ...]:

@@ -10,16 +10,18 @@ everybody else's appends wait meanwhile.
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
 from audit import canonical, proofs
 from audit.actors import Actor
 from audit.leaf import SALT_SIZE
 from audit.models import Checkpoint, Entry, Payload
+from web.prepared import fetched
 from web.problems import Problem, Unavailable
 
 MAX_PAYLOAD_BYTES = 1_048_576
@@ -48,6 +50,21 @@ def append(
     via: str = "",
 ) -> Entry:
     """Record an act. `via` is how it came (a token's id); by default what the actor says itself."""
+    _within_the_act()
+    return _append(kind=kind, by=by, subject=subject, now=now, system=system, payload=payload, via=via)
+
+
+def append_alone(
+    *, kind: str, by: Actor, subject: str, now: datetime, system: str = "", payload: Mapping[str, Any]
+) -> Entry:
+    """The same for an act that changes nothing else, such as reading: one statement, which commits by itself."""
+    with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        return _append(kind=kind, by=by, subject=subject, now=now, system=system, payload=payload)
+
+
+def _append(
+    *, kind: str, by: Actor, subject: str, now: datetime, system: str, payload: Mapping[str, Any], via: str = ""
+) -> Entry:
     via = via or getattr(by, "via", "")
     if not _KIND.fullmatch(kind) or len(kind) > 80:
         raise ValueError(f"{kind!r} is not a kind of entry: write noun.verb")
@@ -62,6 +79,7 @@ def append(
 
 def erase(*, index: int, reason: str, by: Actor, now: datetime) -> Entry:
     """Destroy what an entry says in detail, and record that. Its place and its proofs stay; nothing brings it back."""
+    _within_the_act()
     if not reason.strip():
         raise LedgerError("Say why this is erased: the record keeps the reason.")
     entry = Entry.objects.filter(pk=index).first()
@@ -93,14 +111,16 @@ def check(entry: Entry) -> tuple[bool | None, str]:
     return proofs.check(entry)
 
 
-def _call(function: str, *values: Any) -> Entry:
+def _within_the_act() -> None:
     if not connection.in_atomic_block:
         raise RuntimeError("an entry is appended in the transaction of the act that it records; there is none")
+
+
+def _call(function: str, *values: Any) -> Entry:
     slots = ", ".join(["%s"] * len(values))
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {', '.join(_COLUMNS)} FROM {function}({slots})", values)  # noqa: S608  names of ours
-            return Entry.from_db(connection.alias, _COLUMNS, cursor.fetchone())
+        (row,) = fetched(connection, f"SELECT {', '.join(_COLUMNS)} FROM {function}({slots})", values)  # noqa: S608  names of ours
+        return Entry.from_db(connection.alias, _COLUMNS, row)
     except DatabaseError as error:
         match getattr(error.__cause__, "sqlstate", ""):
             case "RD002":

@@ -18,15 +18,14 @@ log = logging.getLogger(__name__)
 def record_view(request: RequestView, *, by: Actor, now: datetime) -> None:
     """A person looked at a request. A ledger that takes no entries does not hide what went wrong: it is logged."""
     try:
-        with transaction.atomic():
-            ledger.append(
-                kind="trail.read",
-                by=by,
-                subject=f"request:{request.trace_id}",
-                system=request.system,
-                now=now,
-                payload={"request_id": request.request_id, "environment": request.environment},
-            )
+        ledger.append_alone(
+            kind="trail.read",
+            by=by,
+            subject=f"request:{request.trace_id}",
+            system=request.system,
+            now=now,
+            payload={"request_id": request.request_id, "environment": request.environment},
+        )
     except ledger.ReadOnly:
         log.warning("%s read request %s; the ledger takes no entries", by.actor_id, request.trace_id)
 

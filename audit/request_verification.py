@@ -53,7 +53,7 @@ def verify_spans(*, report: Callable[[int, int], None] = lambda done, size: None
     with transaction.atomic():  # else the database would first lay all rows aside for the cursor
         stored: Any = Span.objects.values_list(*COLUMNS, named=True)
         for rows in batched(stored.iterator(chunk_size=_AT_ONCE), _AT_ONCE):
-            places = spanlog.places_of([(row.batch_id, row.position) for row in rows])
+            places, _ = spanlog.places_of([(row.batch_id, row.position) for row in rows])
             changed += [_named(row) for row in rows if not _as_received(row, places)]
             count += len(rows)
             report(min(count, size), size)

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Subquery
 
 from audit import spantree
 from audit.checkpoint import NoteError, Proof, TreeHead, sign, verify
@@ -22,7 +21,7 @@ from audit.models import SpanBatch, SpanCheckpoint, SpanLog, SpanTile
 from audit.outside import Outside
 from audit.signing import public_keys, signers
 from audit.spantree import TILE
-from web.prepared import Prepared, fetched
+from web.prepared import fetched
 
 LOG = "requests"
 # pg_try_advisory_xact_lock(class, object): "RD" and a number of our own; the decision log has 1.
@@ -145,33 +144,51 @@ class _Tree:
         return Frontier(self.size, self.peaks()).root()
 
 
-def places_of(spans: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], tuple[int | None, bytes]]:
-    """(batch, position) of spans -> the batch's first index in the log, and the leaf hash that it holds there."""
+class Signed(NamedTuple):
+    """A head of the log as it is stored."""
+
+    origin: str
+    note: str
+    peaks: bytes
+
+
+type Places = dict[tuple[UUID, int], tuple[int | None, bytes]]
+
+
+def places_of(spans: Sequence[tuple[UUID, int]]) -> tuple[Places, Signed | None]:
+    """(batch, position) of spans -> the batch's first index in the log, and the leaf hash that it holds there.
+
+    And the newest head, which whoever asks for places looks at next: one question for both.
+    """
     batches, positions = zip(*spans, strict=True)
-    rows = fetched(
-        connection,
-        "SELECT b.id, w.position, b.first_index, substring(b.leaves FROM w.position * 32 + 1 FOR 32)"
-        " FROM unnest(%s::uuid[], %s::int[]) AS w (id, position) JOIN public.audit_span_batch b ON b.id = w.id",
-        [list(batches), list(positions)],
-        binary=True,
-    )
-    return {(batch, at): (first, leaf) for batch, at, first, leaf in rows}
+    places: Places = {}
+    signed = None
+    for batch, at, first, leaf, *head in fetched(connection, _PLACES, [list(batches), list(positions)], binary=True):
+        if batch is None:
+            signed = Signed(*head)
+        else:
+            places[batch, at] = first, leaf
+    return places, signed
 
 
-_signed = Prepared(
-    lambda: SpanCheckpoint.objects.annotate(origin=Subquery(SpanLog.objects.values("origin")[:1]))
-    .order_by("-size")
-    .values_list("origin", "note", "peaks")[:1],
-    binary=True,
-)
+_PLACES = """
+    SELECT b.id, w.position, b.first_index, substring(b.leaves FROM w.position * 32 + 1 FOR 32), NULL, NULL, NULL
+      FROM unnest(%s::uuid[], %s::int[]) AS w (id, position) JOIN public.audit_span_batch b ON b.id = w.id
+    UNION ALL
+    (SELECT NULL, NULL, NULL, NULL, l.origin, c.note, c.peaks
+       FROM public.audit_span_log l CROSS JOIN public.audit_span_checkpoint c ORDER BY c.size DESC LIMIT 1)
+"""
 # Every request that is looked at is compared with the newest head: its signature is checked once.
 _head_of = lru_cache(maxsize=16)(verify)
 
 
-def check_sealed(leaves: Sequence[tuple[int, bytes]], *, waiting: int) -> tuple[bool | None, str]:
-    """Do these leaves (index, hash) lead to the root of the newest signed head? `waiting`: spans without an index."""
+def check_sealed(
+    leaves: Sequence[tuple[int, bytes]], signed: Signed | None, *, waiting: int
+) -> tuple[bool | None, str]:
+    """Do these leaves (index, hash) lead to the root of the signed head? `waiting`: spans without an index."""
     size, sealed = 0, []
-    for origin, note, peaks in _signed():
+    if signed is not None:
+        origin, note, peaks = signed
         try:
             head = _head_of(note, tuple(public_keys(origin)))
             size, sealed = head.size, [(index, leaf) for index, leaf in leaves if index < head.size]

@@ -250,13 +250,13 @@ def check(request: RequestView) -> tuple[bool | None, str]:
     missing = min(request.span_count, MAX_SPANS) - len(request.spans)
     if missing > 0:
         return False, f"{missing} of the {request.span_count} spans of this request are not stored any more."
-    found = _hashed_again(request)
+    found, signed = _hashed_again(request)
     for view, _, leaf, place in found:
         span = view.row
         if place is None or not leaf == bytes(span.leaf_hash) == place[1]:
             return False, f"The stored span {span.name!r} ({span.span_id}) is not the one that was received."
     indexes = [(place[0] + view.row.position, leaf) for view, _, leaf, place in found if place and place[0] is not None]
-    return spanlog.check_sealed(indexes, waiting=len(found) - len(indexes))
+    return spanlog.check_sealed(indexes, signed, waiting=len(found) - len(indexes))
 
 
 def proof_of(request: RequestView) -> bytes:
@@ -264,7 +264,7 @@ def proof_of(request: RequestView) -> bytes:
     ok, sentence = check(request)
     if not ok:
         raise NotProven(sentence)
-    found = _hashed_again(request)
+    found, _ = _hashed_again(request)
     indexes = [place[0] + view.row.position for view, _, _, place in found if place and place[0] is not None]
     proofs, origin, keys = spanlog.inclusions(indexes)
     about = {name: getattr(request, name) for name in ("system", "environment", "trace_id", "request_id")}
@@ -272,14 +272,17 @@ def proof_of(request: RequestView) -> bytes:
     return requestproof.write(about, spans, origin=origin, keys=keys)
 
 
-def _hashed_again(request: RequestView) -> list[tuple[SpanView, bytes, bytes, tuple[int | None, bytes] | None]]:
-    """Each span with its leaf as text, that text's hash, and what the log holds at its place."""
-    places = spanlog.places_of([(view.row.batch_id, view.row.position) for view in request.spans])
+type HashedAgain = list[tuple[SpanView, bytes, bytes, tuple[int | None, bytes] | None]]
+
+
+def _hashed_again(request: RequestView) -> tuple[HashedAgain, spanlog.Signed | None]:
+    """Each span with its leaf as text, that text's hash, and what the log holds at its place; and the newest head."""
+    places, signed = spanlog.places_of([(view.row.batch_id, view.row.position) for view in request.spans])
     found = []
     for view in request.spans:
         text = leaf_bytes(view.row)
         found.append((view, text, leaf_hash(text), places.get((view.row.batch_id, view.row.position))))
-    return found
+    return found, signed
 
 
 def last_checkpoint() -> dict[str, Any] | None:

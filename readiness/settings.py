@@ -119,6 +119,7 @@ TEMPLATES = [
 
 # The role of DATABASE_URL may do what the application does; migrations run as the owner (DATABASE_OWNER_URL).
 DATABASES = {"default": environ.Env.db_url_config(env.text("DATABASE_URL", "postgres://localhost/readiness"))}
+DATABASES["default"]["ENGINE"] = "web.postgresql"
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     "options": "-c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000",

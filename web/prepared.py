@@ -10,7 +10,6 @@ from copy import copy
 from inspect import signature
 from typing import Any
 
-import psycopg
 from django.db import connections
 from django.db.models import Expression, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
@@ -62,6 +61,8 @@ class Prepared[Row]:
         connection.ensure_connection()
         compiler = rows.query.get_compiler(using=rows.db)
         sql, params = compiler.as_sql()
+        read = compiler.get_converters([column for column, *_ in compiler.select])
+        compiler.get_converters = lambda columns: read
         names = [param.name for param in params if isinstance(param, _Given)]
         if unasked := parameters.keys() - names:
             raise TypeError(f"A prepared query asks with each of its values, and does not with {unasked}")
@@ -78,8 +79,7 @@ def fetched(
 ) -> list[tuple[Any, ...]]:
     """All rows. The values travel beside the text, so PostgreSQL plans a text that it has seen five times no more
     (settings.DATABASES)."""
-    with connection.cursor() as cursor:
-        cursor.cursor = psycopg.Cursor(connection.connection)
+    with connection.bound_cursor() as cursor:
         cursor.cursor.format = Format.BINARY if binary else Format.TEXT
         cursor.execute(sql, values)
         return cursor.fetchall()

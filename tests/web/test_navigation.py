@@ -41,7 +41,7 @@ def test_administration_is_for_admins(ask):
 
 
 def test_palette_keeps_the_place_for_what_is_typed(ask):
-    links = {link["label"]: link["url"] for link in navigation.palette(ask(make_user("Mara", "product")))}
+    links = {link.label: link.url for link in navigation.palette(ask(make_user("Mara", "product")))}
     assert links["Find request"].endswith("?q={q}")
     assert links["Sessions"] == "/accounts/sessions/"
 

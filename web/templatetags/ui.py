@@ -151,8 +151,12 @@ def stamp(moment: datetime | None) -> str:
 @register.filter
 def digest(value: str | None, length: int = 8) -> str:
     """A digest or id, shortened to its ends, with the whole of it on hover, in print and on the clipboard."""
-    if not value:
-        return UNKNOWN
+    return _digest(str(value), length) if value else UNKNOWN
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _digest(value: str, length: int) -> str:
+    """Kept: the spans of a request name their parent, the rows of a list the same few hashes."""
     body = value.split(":", 1)[-1]
     short = body if len(body) <= length + 5 else f"{body[:length]}…{body[-4:]}"
     return format_html(
@@ -241,7 +245,7 @@ def button(
     confirm: str = "",
     form: str = "",
     small: bool = False,
-) -> dict[str, Any]:
+) -> str:
     """A button or link that looks like one. With `reason` it is blocked, stays reachable, and tells why."""
     facts = locals()
     if reason:
