@@ -8,14 +8,12 @@ from itertools import count
 from typing import Any
 
 from django import template
-from django.template import Context
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join, json_script
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from lucide.templatetags.lucide import lucide
 
-from web import navigation as nav
 from web.diffs import diff as compare
 from web.statuses import Status, status_of, urgency
 
@@ -353,34 +351,6 @@ def sparkline(
 @register.inclusion_tag("components/diff.html")
 def diff(old: str, new: str, old_label: str = "before", new_label: str = "after") -> dict[str, Any]:
     return {"diff": compare(old, new), "old_label": old_label, "new_label": new_label, "id": f"d{next(_ids)}"}
-
-
-@register.simple_tag(takes_context=True)
-def navigation(context: Context) -> str:
-    request = context["request"]
-    return _navigation(nav.entries(nav.WORK, request), nav.entries(nav.ADMIN, request))
-
-
-@lru_cache(maxsize=64)
-def _navigation(work: tuple[nav.Link, ...], admin: tuple[nav.Link, ...]) -> str:
-    return render_to_string("components/navigation.html", {"work": work, "admin": admin})
-
-
-@register.simple_tag(takes_context=True)
-def palette_links(context: Context) -> str:
-    """What the palette can find, as JSON for the browser."""
-    return _palette_links(nav.palette(context["request"]))
-
-
-@lru_cache(maxsize=64)
-def _palette_links(links: tuple[nav.Link, ...]) -> str:
-    shown = [{"label": link.label, "url": link.url, "hint": link.hint} for link in links]
-    return json_script(shown, "palette-links")
-
-
-@register.simple_tag
-def user_menu(user: Any) -> str:
-    return _kept("web/user_menu.html", (("name", user.name), ("email", user.email)), False, ())
 
 
 @register.filter
