@@ -7,7 +7,7 @@ from django.contrib.auth.backends import BaseBackend
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.queries import grants_of, knowing_roles
+from accounts.queries import held_by, knowing_roles
 from accounts.roles import Role
 from web.prepared import Prepared
 
@@ -39,15 +39,4 @@ class RoleBackend(BaseBackend):
         wanted = PERMISSIONS.get(perm)
         if wanted is None or not user_obj.is_active:
             return False
-        return any(role in wanted and system in ("", obj) for system, role in _held_by(user_obj))
-
-
-def _held_by(user: User) -> tuple[tuple[str, str], ...]:
-    """(system, role), asked once and kept with the person, whom each request reads anew: Django's own backend does so.
-    Actions ask again, under their locks (`accounts.queries.roles_of`)."""
-    known: tuple[tuple[str, str], ...] | None = user.__dict__.get("_held")
-    if known is None:
-        told: list[str] | None = getattr(user, "held", None)
-        pairs = grants_of(user, now=timezone.now()) if told is None else (text.split("/") for text in told)
-        known = user.__dict__["_held"] = tuple((system, role) for system, role in pairs)
-    return known
+        return any(role in wanted and system in ("", obj) for system, role in held_by(user_obj, now=timezone.now()))

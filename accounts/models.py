@@ -41,6 +41,9 @@ class User(AbstractBaseUser):
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
 
+    # What this person holds, as long as this object lives: see accounts.queries.held_by.
+    holds: tuple[tuple[str, str], ...] | None = None
+
     objects = UserManager()
 
     class Meta:

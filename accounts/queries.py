@@ -1,4 +1,4 @@
-"""Who holds what, now. Roles are read afresh at each question: nothing here is cached."""
+"""Who holds what, now. Roles are read afresh at each question; `held_by` alone keeps its answer, for one request."""
 
 from collections import Counter
 from datetime import datetime
@@ -44,9 +44,17 @@ def knowing_roles(people: QuerySet[User], *, now: datetime) -> QuerySet[User]:
     return people.annotate(held=ArraySubquery(grants.values(held=Concat("system", Value("/"), "role"))))
 
 
-def grants_of(user: User, *, now: datetime) -> tuple[tuple[str, str], ...]:
-    """(system, role) of every role that a person holds; an empty system is the whole organisation."""
-    return tuple(_grants(user=user.pk, now=now))
+def held_by(user: User, *, now: datetime) -> tuple[tuple[str, str], ...]:
+    """(system, role) of every role that a person holds; an empty system is the whole organisation.
+
+    Asked once and kept with the person, whom each request reads anew, as Django's own permissions are. Actions ask
+    `roles_of`, each time.
+    """
+    if user.holds is None:
+        told: list[str] | None = getattr(user, "held", None)
+        pairs = _grants(user=user.pk, now=now) if told is None else (text.split("/") for text in told)
+        user.holds = tuple((system, role) for system, role in pairs)
+    return user.holds
 
 
 def holders(role: str, *, system: str, now: datetime) -> QuerySet[User]:
@@ -89,7 +97,7 @@ def signers(*, system: str, now: datetime) -> QuerySet[User]:
 
 def must_enrol(user: User, *, now: datetime) -> bool:
     """Whether a person holds a role that asks for a second factor, and has none yet."""
-    return not _factors(user=user.pk) and any(role in CONFIRMED_ROLES for _, role in grants_of(user, now=now))
+    return any(role in CONFIRMED_ROLES for _, role in held_by(user, now=now)) and not _factors(user=user.pk)
 
 
 def may_read_people(user: User, *, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.actions import enrol_totp
 from accounts.errors import WrongFactors
-from accounts.models import User
+from accounts.models import RoleGrant, User
 from accounts.reauth import verify_factors
 from accounts.roles import Role
 from accounts.totp import code_at
@@ -220,3 +220,32 @@ def test_a_session_is_noted_once_a_minute_and_at_once_from_another_place():
     caches["near"].clear()  # as after a minute
     client.get("/me/")
     assert seen().last_seen_at > first.last_seen_at
+
+
+def test_a_page_asks_once_who_is_signed_in_and_what_they_hold():
+    client = Client()
+    aud = make_user("Aud", Role.AUDITOR)
+    client.force_login(aud)
+    client.get("/requests/")
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get("/requests/").status_code == 200
+    texts = [query["sql"] for query in asked.captured_queries]
+    assert [text for text in texts if "accounts_rolegrant" in text][1:] == []
+    assert sum("accounts_user" in text for text in texts) == 1
+
+
+def test_roles_are_read_anew_with_each_request():
+    mara = make_user("Mara", Role.ENGINEERING, system="support-bot")
+    client = Client()
+    client.force_login(mara)
+    read = lambda: client.get("/").wsgi_request.user  # noqa: E731
+    assert read().has_perm("audit.browse", "support-bot")
+    assert not read().has_perm("audit.browse", "other-bot")
+    assert not read().has_perm("audit.browse")
+    assert not read().has_perm("audit.payload", "support-bot")
+    RoleGrant.objects.filter(user=mara).update(revoked_at=timezone.now(), revoked_by=mara)
+    assert not read().has_perm("audit.browse", "support-bot")
+    # A person who came otherwise than by a session is asked about as well.
+    held = make_user("Petra", Role.PRODUCT, system="support-bot")
+    assert held.has_perm("audit.browse", "support-bot")
+    assert not held.has_perm("audit.browse", "other-bot")

@@ -241,3 +241,24 @@ def test_an_entry_is_seen_by_others_only_with_its_act():
     release.set()
     thread.join()
     assert append(kind="test.quick").index == start + 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("ledger")
+def test_an_act_that_changes_nothing_else_commits_by_itself():
+    about = {"kind": "trail.read", "by": Person(), "subject": "request:1", "now": NOW, "payload": {}}
+    with pytest.raises(RuntimeError, match="in the transaction of the act"):
+        ledger.append(**about)
+    entry = ledger.append_alone(**about)
+    assert not connection.in_atomic_block
+    assert Entry.objects.get() == entry
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_stop('a bit flipped')")
+    try:
+        with transaction.atomic():
+            with pytest.raises(ledger.ReadOnly):
+                ledger.append_alone(**about)
+            assert Entry.objects.count() == 1, "what surrounds it goes on"
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT audit_resume()")
