@@ -10,7 +10,7 @@ from typing import Any
 from django import template
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from lucide.templatetags.lucide import lucide
 
@@ -381,18 +381,6 @@ def browser(user_agent: str) -> str:
 def says_optional(field: Any) -> bool:
     """Whether a field should say that it is optional: not where no field of the form is required by itself."""
     return not field.field.required and any(one.required for one in field.form.fields.values())
-
-
-@register.filter
-def pairs(mapping: Mapping[str, Any]) -> SafeString:
-    """Names with their values, as rows of a list of facts. Spans say the same few things again and again: kept."""
-    rows = ((name, str(value)) for name, value in mapping.items())
-    return format_html_join("", "{}", (((_pair if len(row[1]) <= 200 else _pair.__wrapped__)(*row),) for row in rows))
-
-
-@lru_cache(maxsize=4096)
-def _pair(name: str, value: str) -> SafeString:
-    return format_html("<dt><code>{}</code></dt><dd>{}</dd>", name, value)
 
 
 @register.filter
