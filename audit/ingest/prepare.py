@@ -244,9 +244,8 @@ def _counts(span: WireSpan, profile: IngestProfile) -> bool:
     return not profile.count_scopes or span.scope in profile.count_scopes
 
 
-def _split(attributes: dict[str, Any], shape: Shape | None = None) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def _split(attributes: dict[str, Any], shape: Shape) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Attributes, and apart from them those that carry prompt and answer."""
-    shape = shape or shape_of(attributes, profile=IngestProfile())
     if len(shape.plain) == len(attributes):
         return attributes, {"input": {}, "output": {}}
     plain, asked, answered = (

@@ -25,6 +25,7 @@ from audit.fingerprints import approvals_of
 from audit.ingest.mapping import read_span
 from audit.ingest.prepare import Source, _cost, _row, _split
 from audit.ingest.rows import COLUMNS, LEAF_FIELDS, column_types, leaf_bytes, values_of
+from audit.ingest.shape import shape_of
 from audit.ingest.wire import WireSpan
 from audit.models import Call, Request, Span, SpanLog
 from audit.summary import summarise
@@ -141,9 +142,10 @@ def _always(approval: Approved) -> Approved:
 def _rows(request: Sequence[dict[str, Any]], release: int, source: Source) -> Iterator[Any]:
     for facts in request:
         span = WireSpan(**facts, status_message="", resource=resource(release), scope="bench")
-        reading = read_span(span)
+        shape = shape_of(span.attributes, profile=source.profile, resource=span.resource)
+        reading = read_span(span, shape.places)
         row = _row(span, reading, source, Counter())
-        row.attributes = {key: value for key, value in _split(span.attributes)[0].items() if key not in _OWN}
+        row.attributes = {key: value for key, value in _split(span.attributes, shape)[0].items() if key not in _OWN}
         row.resource = span.resource
         row.cost_nanousd, row.price_source = _cost(reading, {}, datetime.now(UTC).replace(minute=0, second=0))
         row.output_ok = reading.output_valid
