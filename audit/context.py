@@ -1,7 +1,5 @@
 """What every page says where the record takes no entries: then nothing can be decided, and nobody should wonder why."""
 
-import time
-from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,15 +10,13 @@ from web.prepared import Prepared
 
 
 def ledger(request: HttpRequest) -> dict[str, Any]:
-    return {"read_only": SimpleLazyObject(lambda: _read_only(int(time.time())))}
+    return {"read_only": SimpleLazyObject(_read_only)}
 
 
-@lru_cache(maxsize=1)
-def _read_only(second: int) -> str:
-    """Asked only where a template asks, and once a second in each process."""
+def _read_only() -> str:
+    """Asked only where a template asks. A database without the table is one that is just being set up."""
     reason = next(iter(_reasons()), "")
     return f"The ledger takes no entries, so nothing can be decided: {reason}." if reason else ""
 
 
 _reasons = Prepared(lambda: Head.objects.filter(log="decisions").values_list("read_only", flat=True))
-forget = _read_only.cache_clear

@@ -15,8 +15,9 @@ from audit.trail import RequestView
 log = logging.getLogger(__name__)
 
 
-def record_view(request: RequestView, *, by: Actor, now: datetime) -> None:
-    """A person looked at a request. A ledger that takes no entries does not hide what went wrong: it is logged."""
+def record_view(request: RequestView, *, by: Actor, now: datetime) -> bool:
+    """A person looked at a request. A ledger that takes no entries does not hide what went wrong: it is logged.
+    Returns whether it took this one."""
     try:
         ledger.append_alone(
             kind="trail.read",
@@ -28,6 +29,8 @@ def record_view(request: RequestView, *, by: Actor, now: datetime) -> None:
         )
     except ledger.ReadOnly:
         log.warning("%s read request %s; the ledger takes no entries", by.actor_id, request.trace_id)
+        return False
+    return True
 
 
 def reveal_payload(span: Span, *, by: Actor, now: datetime) -> dict[str, Any] | None:

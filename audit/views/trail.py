@@ -98,7 +98,7 @@ _WENT = (
 def request_page(request: HttpRequest, system: str, trace_id: UUID) -> HttpResponse:
     user: Any = request.user
     view, views = _seen(request, system, trace_id)
-    reading.record_view(view, by=user, now=timezone.now())
+    recorded = reading.record_view(view, by=user, now=timezone.now())
     sealed, sentence = trail.check(view)
     context = {
         "request_view": view,
@@ -112,6 +112,8 @@ def request_page(request: HttpRequest, system: str, trace_id: UUID) -> HttpRespo
         "curl": CURL.format(url=settings.BASE_URL, trace=trace_id.hex),
         "may_read_payload": user.has_perm("audit.payload", system),
     }
+    if recorded:
+        context["read_only"] = ""  # the ledger takes entries: the page need not ask
     return render(request, "audit/request.html", context)
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.urls import reverse
 
 from accounts.roles import Role
@@ -83,3 +84,18 @@ def test_a_payload_that_was_moved_to_another_span_does_not_open(span):
     row.sealed = SpanPayload.objects.get(system=span.system, span_id=other[2]["spanId"]).sealed
     with pytest.raises(Altered):
         payloads.opened(row, key)
+
+
+def test_a_request_is_shown_though_the_ledger_takes_no_entry_and_the_page_says_so(span):
+    client = sign_in(make_user("Aud", Role.AUDITOR))
+    page = reverse("audit:request", args=[span.system, span.trace_id])
+    read = lambda: client.get(page).content.decode()  # noqa: E731
+    entries = Entry.objects.filter(kind="trail.read")
+    assert "The ledger takes no entries" not in read()
+    before = entries.count()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_stop('a bit flipped')")
+    shown = read()
+    assert "The ledger takes no entries, so nothing can be decided: a bit flipped" in shown
+    assert span.name in shown
+    assert entries.count() == before
