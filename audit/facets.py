@@ -74,7 +74,7 @@ class Facets:
 def facets(search: Search) -> Facets:
     counts: dict[str, Counter[str]] = {key: Counter() for key in LABELS}
     total = 0
-    rows = search.rows.order_by(*ORDER)[:NEWEST]
+    rows = search.rows.order_by(*filter(None, (search.within, *ORDER)))[:NEWEST]
     for row in rows.values_list(*_COLUMNS, named=True):
         total += 1
         for key, value in _values(row):

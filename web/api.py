@@ -46,12 +46,13 @@ def paged(
     shape: type[serializers.BaseSerializer[Any]],
     *,
     order: Sequence[str] = ("-created_at", "-pk"),
+    within: str = "",
 ) -> Response:
     """One page of rows: `?cursor=` from the last answer's `next` or `previous`, `?size=` up to 200."""
     raw = request.query_params.get("size", "50")
     if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= MAX_PAGE:
         raise BadRequest(f"size is a whole number from 1 to {MAX_PAGE}.")
-    page = keyset_page(rows, order=order, cursor=request.query_params.get("cursor"), size=int(raw))
+    page = keyset_page(rows, order=order, cursor=request.query_params.get("cursor"), size=int(raw), within=within)
     results = shape(page.items, many=True).data
     return Response({"results": results, "next": page.next_cursor, "previous": page.previous_cursor})
 

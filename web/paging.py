@@ -25,9 +25,19 @@ class Page[M: Model]:
 
 
 def keyset_page[M: Model](
-    queryset: QuerySet[M], *, order: Sequence[str] = ("-created_at", "-pk"), cursor: str | None = None, size: int = 50
+    queryset: QuerySet[M],
+    *,
+    order: Sequence[str] = ("-created_at", "-pk"),
+    cursor: str | None = None,
+    size: int = 50,
+    within: str = "",
 ) -> Page[M]:
-    """One page of `queryset` in `order` (which must end in a unique field), after or before `cursor`."""
+    """One page of `queryset` in `order` (which must end in a unique field), after or before `cursor`.
+
+    `within`: a field that is the same in all rows, and by which an index begins that goes on with `order`. It is sorted
+    by first, which changes nothing but the index that PostgreSQL reads. (The queryset must say the value as a range:
+    of an equality PostgreSQL concludes that there is nothing to sort by.)
+    """
     backwards, values = _decode(cursor, len(order)) if cursor else (False, None)
     directed = [_flip(field) for field in order] if backwards else list(order)
     if values is not None:
@@ -35,6 +45,8 @@ def keyset_page[M: Model](
             queryset = queryset.filter(_beyond(directed, values))
         except (ValidationError, ValueError, TypeError) as error:
             raise BadRequest(_NOT_VALID) from error
+    if within:
+        directed.insert(0, _flip(within) if backwards else within)
     rows = list(queryset.order_by(*directed)[: size + 1])
     more = len(rows) > size
     rows = rows[:size]

@@ -119,7 +119,7 @@ class RequestsView(IngestView):
     )
     def get(self, request: ApiRequest) -> Response:
         found = explorer.search(request.query_params.get("q", ""), systems=systems_for(request), now=timezone.now())
-        return paged(request, found.rows, RequestSerializer, order=ORDER)
+        return paged(request, found.rows, RequestSerializer, order=ORDER, within=found.within)
 
     @extend_schema(
         operation_id="trail_ingest",

@@ -27,7 +27,7 @@ def requests(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     systems = explorer.readable_systems(user)
     found = explorer.search(query, systems=systems, now=timezone.now())
-    page = keyset_page(found.rows, order=ORDER, cursor=request.GET.get("cursor"))
+    page = keyset_page(found.rows, order=ORDER, cursor=request.GET.get("cursor"), within=found.within)
     if found.filter.text and not found.filter.tokens and len(page.items) == 1:
         return redirect("audit:request", system=page.items[0].system, trace_id=page.items[0].trace_id)
     if found.filter.text and not page.items and (fresh := _fresh(found.filter.text, user)):

@@ -103,6 +103,25 @@ def test_nothing_of_a_system_that_may_not_be_read(system, trail):
     assert found(f"system:{system}", "another") == set()
 
 
+def test_one_system_is_read_by_its_own_index(system, trail):
+    """Or its first page would go through whatever is newer of others, as long as they are busier."""
+    now = timezone.now()
+    for query, systems in ((f"system:{system}", [system, "another"]), ("", [system]), ("since:24h", [system])):
+        search = explorer.search(query, systems=systems, now=now)
+        assert search.within == "system"
+        plan = search.rows.order_by(search.within, *explorer.ORDER).explain()
+        assert "audit_request_newest" not in plan
+    for query, systems in (
+        ("", [system, "another"]),
+        (f"system:{system} tenant:t", [system]),
+        (f"system:{system} q-plain", [system]),
+        (f"system:{system} system:another", [system, "another"]),
+        ("system:another", [system]),
+    ):
+        assert explorer.search(query, systems=systems, now=now).within == "", query
+    assert len(found(f"system:{system}", system)) == 5
+
+
 def test_a_word_without_an_index_looks_at_the_last_week_and_says_so(system):
     now = timezone.now()
     assert explorer.search("model:m", systems=[system], now=now).assumed

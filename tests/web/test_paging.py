@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Event
@@ -50,6 +51,26 @@ def test_the_way_back_shows_the_same_pages(events: list[Event]) -> None:
     assert pages[0].previous_cursor is None
     back = keyset_page(Event.objects.filter(topic="tests.paging"), order=ORDER, cursor=pages[2].previous_cursor, size=5)
     assert [event.pk for event in back.items] == [event.pk for event in pages[1].items]
+
+
+def test_a_field_that_is_the_same_in_all_rows_changes_no_page_in_either_direction(events: list[Event]) -> None:
+    emit("tests.other", subject="n:other", payload={}, now=AT + timedelta(hours=1))
+    rows = Event.objects.filter(topic__range=("tests.paging", "tests.paging"))
+    plain, within = (
+        [keyset_page(rows, order=ORDER, cursor=cursor, size=5, within=field) for cursor in cursors(rows)]
+        for field in ("", "topic")
+    )
+    assert [page.items for page in within] == [page.items for page in plain]
+    assert [(page.next_cursor, page.previous_cursor) for page in within] == [
+        (page.next_cursor, page.previous_cursor) for page in plain
+    ]
+
+
+def cursors(rows: QuerySet[Event]) -> list[str | None]:
+    """Of the first pages, forwards and then backwards."""
+    first = keyset_page(rows, order=ORDER, size=5)
+    second = keyset_page(rows, order=ORDER, size=5, cursor=first.next_cursor)
+    return [None, first.next_cursor, second.next_cursor, second.previous_cursor]
 
 
 def test_what_is_added_meanwhile_moves_nothing(events: list[Event]) -> None:
