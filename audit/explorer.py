@@ -59,6 +59,11 @@ class Search:
     assumed: bool  # `since` was added here, and the page says so
     within: str = ""  # see web.paging: "system", where it is one
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Newest first."""
+        return (self.within, *ORDER) if self.within else ORDER
+
 
 def systems_with_traffic() -> list[str]:
     known = Rollup.objects.filter(width=DAILY).order_by("system").values_list("system", flat=True).distinct()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from audit.explorer import ORDER, Search
+from audit.explorer import Search
 from web.filters import Filter
 
 NEWEST = 5_000
@@ -74,7 +74,7 @@ class Facets:
 def facets(search: Search) -> Facets:
     counts: dict[str, Counter[str]] = {key: Counter() for key in LABELS}
     total = 0
-    rows = search.rows.order_by(*filter(None, (search.within, *ORDER)))[:NEWEST]
+    rows = search.rows.order_by(*search.order)[:NEWEST]
     for row in rows.values_list(*_COLUMNS, named=True):
         total += 1
         for key, value in _values(row):

@@ -13,12 +13,12 @@ from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from audit import canonical, datasets, ledger
 from audit.actors import Actor
-from audit.explorer import ORDER, Search
+from audit.explorer import Search
 from audit.models import Request
 from web.problems import BadRequest
 
@@ -59,7 +59,7 @@ def export(
     about = {"query": query, "format": format_name, "content": kind.content}
     with transaction.atomic():
         opened = ledger.append(kind="trail.export-began", by=by, subject="trail:requests", now=now, payload=about)
-    return _told(kind, search.rows, about | {"entry": opened.index}, by, report)
+    return _told(kind, search, about | {"entry": opened.index}, by, report)
 
 
 def format_of(name: str) -> Format:
@@ -69,13 +69,13 @@ def format_of(name: str) -> Format:
 
 
 def _told(
-    kind: Format, rows: QuerySet[Request], about: dict[str, Any], by: Actor, report: Callable[[int], None]
+    kind: Format, search: Search, about: dict[str, Any], by: Actor, report: Callable[[int], None]
 ) -> Iterator[bytes]:
     count, digest, whole = 0, sha256(), False
 
     def counted() -> Iterator[list[Request]]:
         nonlocal count
-        for page in pages(rows):
+        for page in pages(search):
             count += len(page)
             yield page
             report(count)
@@ -92,11 +92,11 @@ def _told(
             ledger.append(kind="trail.exported", by=by, subject="trail:requests", now=timezone.now(), payload=payload)
 
 
-def pages(rows: QuerySet[Request]) -> Iterator[list[Request]]:
+def pages(search: Search) -> Iterator[list[Request]]:
     """Newest first, each page found by where the last one ended: no long transaction, no growing offset."""
     after = Q()
     while True:
-        page = list(rows.filter(after).order_by(*ORDER)[:PAGE])
+        page = list(search.rows.filter(after).order_by(*search.order)[:PAGE])
         if page:
             yield page
         if len(page) < PAGE:

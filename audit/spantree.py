@@ -15,6 +15,7 @@ from audit.merkle import (
     ProofError,
     RangeHash,
     hashes_of,
+    inclusion_proof,
     inclusion_ranges,
     node_hash,
     root,
@@ -101,10 +102,10 @@ def proofs(indexes: Iterable[int], size: int, peaks: bytes = b"") -> dict[int, l
     `peaks`: the packed roots of that tree's perfect subtrees, as they are kept with its head; what they tell is not
     asked again. ProofError where something that the proofs need is not stored.
     """
-    asked = {index: inclusion_ranges(index, size) for index in indexes}
-    ranges = {piece for found in asked.values() for piece in found}
+    asked = sorted(set(indexes))
+    ranges = {piece for index in asked for piece in inclusion_ranges(index, size)}
     hash_of = _reader(ranges, dict(zip(subtrees(0, size), hashes_of(peaks), strict=False)))
-    return {index: [hash_of(*piece) for piece in found] for index, found in asked.items()}
+    return {index: inclusion_proof(index, size, hash_of) for index in asked}
 
 
 def _reader(ranges: set[tuple[int, int]], known: dict[tuple[int, int], bytes]) -> RangeHash:

@@ -37,7 +37,7 @@ def failing():
         send(*trace, system=system)
     settle()
     found = explorer.search(f"system:{system} outcome:error", systems=[system], now=timezone.now())
-    return list(handout.pages(found.rows))
+    return list(handout.pages(found))
 
 
 def expected():
